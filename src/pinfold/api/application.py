@@ -1,0 +1,68 @@
+"""The API put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from pinfold.api import documentation, errors, wellness
+from pinfold.api.outermost import Outermost
+from pinfold.api.v1 import files, pins
+from pinfold.services.accounts import AccountsService
+from pinfold.services.files import FilesService
+from pinfold.services.health import HealthService
+from pinfold.services.pins import PinsService
+from pinfold.version import __version__
+
+_DESCRIPTION = """Upload files, pin CIDs, and see how the copies stand.
+
+Every answer is an envelope: `{"success": true, "data": …}`, and lists add `pagination`.  Errors are
+`{"success": false, "error": a sentence, "code": a stable code, "hint": …, "request_id": …}` with the right status.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the API can call on."""
+
+    accounts: AccountsService
+    files: FilesService
+    pins: PinsService
+    health: HealthService
+
+
+def create_api(services: Services, *, max_request_bytes: int) -> ASGIApp:
+    """The API as an ASGI application."""
+    api = build(services, max_request_bytes=max_request_bytes)
+    return Outermost(api, frozenset({files.UPLOAD_PATH}))
+
+
+def build(services: Services | None, *, max_request_bytes: int) -> FastAPI:
+    """The API without its outermost layer; no services are needed to describe it."""
+    api = FastAPI(
+        title="Pinfold",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,  # the framework's page loads scripts from the network
+        redoc_url=None,
+        openapi_tags=[
+            {"name": "files", "description": "What was uploaded."},
+            {"name": "pins", "description": "What is to be kept."},
+            {"name": "server", "description": "The server itself."},
+        ],
+        generate_unique_id_function=lambda route: route.name,
+    )
+    api.state.services = services
+    api.state.max_request_bytes = max_request_bytes
+    errors.add_error_handlers(api)
+    for router in (files.router, pins.router, wellness.router, documentation.router):
+        api.include_router(router)
+    return api
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI description."""
+    return build(None, max_request_bytes=0).openapi()

@@ -1,0 +1,134 @@
+"""From what went wrong to an HTTP status and the envelope's error form: one table."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from pinfold.api.envelope import Problem
+from pinfold.core import errors
+from pinfold.telemetry import fields, logger
+
+log = logger("api")
+
+STATUS: Final[dict[type[errors.PinfoldError], int]] = {
+    errors.PinfoldError: 500,
+    errors.InvalidInput: 400,
+    errors.InvalidCID: 400,
+    errors.InsecureHash: 400,
+    errors.IdentityTooLarge: 400,
+    errors.InvalidPath: 400,
+    errors.UnknownHash: 400,
+    errors.UnknownCodec: 400,
+    errors.InvalidVarint: 400,
+    errors.MalformedBlock: 400,
+    errors.NotUnixFS: 400,
+    errors.MalformedCar: 400,
+    errors.BlockTooLarge: 400,
+    errors.DagTooDeep: 400,
+    errors.UnsafeName: 400,
+    errors.NotFound: 404,
+    errors.BlockNotFound: 404,
+    errors.PathNotFound: 404,
+    errors.PinNotFound: 404,
+    errors.FileRecordNotFound: 404,
+    errors.SourceNotFound: 500,
+    errors.Conflict: 409,
+    errors.PinConflict: 409,
+    errors.BlockPinned: 409,
+    errors.FileRecordConflict: 409,
+    errors.NotAFile: 400,
+    errors.NotADirectory: 400,
+    errors.SourceUnreadable: 500,
+    errors.SourceChanged: 500,
+    errors.SymlinkLoop: 500,
+    errors.Corrupt: 500,
+    errors.BlockCorrupt: 500,
+    errors.StoreCorrupt: 500,
+    errors.StoreError: 503,
+    errors.StoreFull: 507,
+    errors.StoreNewer: 503,
+    errors.StoreInUse: 503,
+    errors.StoreUnreadable: 503,
+    errors.CatalogueLost: 503,
+    errors.FetchFailed: 502,
+    errors.Unauthorised: 401,
+    errors.PayloadTooLarge: 413,
+    errors.InvalidSetting: 500,
+    errors.VerificationFailed: 500,
+}
+
+CLIENT_WENT_AWAY: Final = 499
+"""Stands in the log only, as with other servers: nobody is there to read it."""
+
+_CODES_OF_STATUS: Final = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI entries of the errors an endpoint answers with."""
+    return {status: {"model": Problem, "description": _DESCRIPTIONS[status]} for status in statuses}
+
+
+_DESCRIPTIONS: Final = {
+    400: "What was sent cannot be read; the sentence says why.",
+    401: "The bearer token is missing or not known.",
+    404: "What was named is not here.",
+    409: "What was asked for contradicts what is.",
+    413: "The request, or a file of it, is larger than this server takes.",
+    422: "A parameter is not of the form that this page describes.",
+    500: "The server failed; its log has the request's id.",
+    503: "A part of the server is not well.",
+    507: "The disk is full; nothing of the request was kept.",
+}
+
+
+def answer(request: Request, status: int, error: str, code: str, hint: str | None = None) -> JSONResponse:
+    """The envelope of an error."""
+    problem = Problem(success=False, error=error, code=code, hint=hint, request_id=request_id(request))
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return JSONResponse(problem.model_dump(), status, headers)
+
+
+def request_id(request: Request) -> str:
+    """The id that the outermost layer gave the request."""
+    given: str = request.scope.get("state", {}).get("request_id", "")
+    return given
+
+
+def add_error_handlers(api: FastAPI) -> None:
+    """Have ``api`` answer every error in the envelope."""
+
+    @api.exception_handler(errors.PinfoldError)
+    async def refuse(request: Request, exc: errors.PinfoldError) -> JSONResponse:
+        status = STATUS[type(exc)]
+        if status >= 500:
+            log.error("request failed", exc_info=exc, **{fields.CODE: exc.code, fields.ERROR: str(exc)})
+        return answer(request, status, str(exc), exc.code, exc.hint or None)
+
+    @api.exception_handler(RequestValidationError)
+    async def explain(request: Request, exc: RequestValidationError) -> JSONResponse:
+        first = exc.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        return answer(request, 422, f"{where}: {first['msg']}", "INVALID_PARAMETER", "See /docs.")
+
+    @api.exception_handler(ClientDisconnect)
+    async def nobody_is_left(request: Request, exc: ClientDisconnect) -> JSONResponse:
+        return answer(request, CLIENT_WENT_AWAY, "the client went away", "CLIENT_WENT_AWAY")
+
+    @api.exception_handler(Exception)
+    async def bug(request: Request, exc: Exception) -> JSONResponse:
+        log.error("request failed", exc_info=exc, **{fields.ERROR: repr(exc)})
+        return answer(request, 500, "this server failed at the request", "INTERNAL")
+
+    @api.exception_handler(HTTPException)
+    async def framework(request: Request, exc: HTTPException) -> JSONResponse:
+        known = {404: f"there is nothing at {request.url.path}", 405: f"{request.method} is not possible here"}
+        code = _CODES_OF_STATUS.get(exc.status_code, "HTTP_ERROR")
+        response = answer(request, exc.status_code, known.get(exc.status_code, str(exc.detail)), code)
+        response.headers.update(exc.headers or {})
+        return response

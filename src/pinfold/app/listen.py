@@ -1,0 +1,110 @@
+"""Sockets and servers: bound first, so that a taken port is known before anything else starts."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import Generator
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from pinfold.core.errors import InvalidSetting, PinfoldError
+from pinfold.settings.values import Address
+
+_BACKLOG = 2048
+_MAX_HEAD_BYTES = 64 << 10  # far more than any browser sends
+_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_KEEP_ALIVE_S = 75  # longer than the pauses of browsers and proxies that reuse connections
+
+
+def bind(address: Address, setting: str) -> socket.socket:
+    """A socket that listens at ``address``.
+
+    Raises:  PinfoldError where the address is taken, InvalidSetting where it is none of this machine's.
+    """
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as exc:
+        raise InvalidSetting(f"{setting}: {address.host!r} is no address of this machine ({exc.strerror})") from exc
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(target)
+        sock.listen(_BACKLOG)  # at once: two programs may bind one address, but only one may listen
+        sock.setblocking(False)
+    except OSError as exc:
+        sock.close()
+        raise _refusal(exc, address, setting) from exc
+    return sock
+
+
+def _refusal(exc: OSError, address: Address, setting: str) -> PinfoldError:
+    hint = f"Choose another by PINFOLD_{setting.upper()}; port 0 takes any free one."
+    if exc.errno == errno.EADDRINUSE:
+        return PinfoldError(f"{address} is in use by another program", hint=hint)
+    if exc.errno == errno.EACCES:
+        return PinfoldError(f"{address} may not be used by this user", hint=hint)
+    return InvalidSetting(f"{setting} {address} cannot be listened at: {exc.strerror}", hint=hint)
+
+
+def bound_address(sock: socket.socket, asked: Address) -> Address:
+    """The address that a socket really has: port 0 has become one."""
+    port: int = sock.getsockname()[1]
+    return Address(asked.host, port)
+
+
+class BoundedHead(HttpToolsProtocol):
+    """HTTP whose request heads are cut off at a size: the parser itself would take one without an end."""
+
+    _head_bytes = 0
+    _in_body = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of the connection."""
+        if not self._in_body:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if not self._in_body and self._head_bytes > _MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.transport.write(_HEAD_TOO_LARGE)
+            self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._in_body = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole; what follows is the next one's head."""
+        self._in_body, self._head_bytes = False, 0
+        super().on_message_complete()
+
+
+class QuietServer(uvicorn.Server):
+    """A server that leaves signals to the program, which has two of them to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Capture nothing."""
+        yield
+
+
+def server(app: ASGIApp, grace_s: float) -> QuietServer:
+    """A server for ``app``, which gives running requests ``grace_s`` when it stops."""
+    config = uvicorn.Config(
+        app,
+        http=BoundedHead,
+        ws="none",
+        lifespan="off",
+        access_log=False,  # our own lines say more
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, round(grace_s)),
+        backlog=_BACKLOG,
+    )
+    return QuietServer(config)

@@ -1,0 +1,78 @@
+"""Every command, its module and its one line: enough to list them all without loading any."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Row(NamedTuple):
+    """One command or group."""
+
+    module: str
+    """The module below ``pinfold.cli.commands`` whose ``command`` is called; empty for a group."""
+    line: str
+    """What it does; the first line of that function's docstring."""
+    example: str = ""
+    """A command line to show for a group; commands have theirs in their docstrings."""
+
+
+# Keys are the words as they are typed. A group comes before its commands.
+COMMANDS: Final[dict[str, Row]] = {
+    "add": Row("add", "Add files and folders, pin them, and print their CIDs."),
+    "cat": Row("cat", "Write the content of files to standard output."),
+    "get": Row("get", "Write a file or folder to disk."),
+    "ls": Row("ls", "List what is in a folder."),
+    "refs": Row("refs", "List the links of a DAG, or every block that is here (refs local)."),
+    "resolve": Row("resolve", "Say which CID a path leads to."),
+    "stat": Row("stat_path", "Show the size of a path, and what unpinning it would give back."),
+    "pin": Row("", "Keep content, let it go, and check that it is whole.", "pin ls --type recursive"),
+    "pin add": Row("pin_add", "Pin content that is here, so that gc keeps it."),
+    "pin ls": Row("pin_ls", "List what is pinned."),
+    "pin rm": Row("pin_rm", "Unpin content; gc gives the space back."),
+    "pin update": Row("pin_update", "Move a recursive pin from one root to another."),
+    "pin verify": Row("pin_verify", "Hash every block of pins again and say what is missing or corrupt."),
+    "dag": Row("", "Import, export, read and write DAGs.", "dag import --stats hello.car"),
+    "dag import": Row("dag_import", "Import CAR files, every block verified."),
+    "dag export": Row("dag_export", "Write a DAG as a CAR."),
+    "dag get": Row("dag_get", "Print one node of a DAG."),
+    "dag put": Row("dag_put", "Store one node and print its CID."),
+    "dag stat": Row("dag_stat", "Show the size of DAGs, alone and together."),
+    "block": Row("", "Work with single blocks.", "block put hello.txt"),
+    "block put": Row("block_put", "Store bytes as one block and print its CID."),
+    "block get": Row("block_get", "Write the bytes of a block to standard output."),
+    "block stat": Row("block_stat", "Show the size of a block."),
+    "block rm": Row("block_rm", "Remove blocks that no pin needs."),
+    "cid": Row(
+        "",
+        "Explain and convert CIDs; no data folder is needed.",
+        "cid inspect QmZULkCELmmk5XNfCgTnCyFgAVxBRBXyDHGGMVoLFLiXEN",
+    ),
+    "cid format": Row("cid_format", "Write CIDs in another form."),
+    "cid inspect": Row("cid_inspect", "Show what a CID is made of."),
+    "car": Row("", "Look into CAR files; no data folder is needed.", "car inspect hello.car"),
+    "car inspect": Row("car_inspect", "Show what a CAR holds."),
+    "car verify": Row("car_verify", "Hash every block of a CAR and list what is wrong with it."),
+    "repo": Row("", "Look after the data folder.", "repo stat"),
+    "repo stat": Row("repo_stat", "Show the store in numbers."),
+    "repo gc": Row("repo_gc", "Remove the blocks that no pin needs; nothing has to stop for it."),
+    "repo verify": Row("repo_verify", "Hash every block again and check pins, catalogue and segments."),
+    "repo repair": Row("repo_repair", "Fetch bad and missing blocks again from a gateway, verified."),
+    "repo rebuild": Row("repo_rebuild", "Make a lost or damaged catalogue anew, pins included."),
+    "up": Row("up", "Start the gateway and the API on this machine."),
+    "completion": Row("completion", "Print the shell completion script for bash, zsh or fish."),
+}
+
+
+def is_group(words: str) -> bool:
+    """Whether ``words`` name a group of commands."""
+    return not COMMANDS[words].module
+
+
+def below(group: str) -> dict[str, str]:
+    """The last word and the one line of everything directly in a group ("" is the program itself)."""
+    prefix = f"{group} " if group else ""
+    return {
+        words[len(prefix) :]: row.line
+        for words, row in COMMANDS.items()
+        if words.startswith(prefix) and " " not in words[len(prefix) :]
+    }

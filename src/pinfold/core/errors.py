@@ -1,0 +1,352 @@
+"""Every way Pinfold can refuse, as one tree.
+
+PinfoldError
+├── InvalidInput            what was asked for cannot be read
+│   ├── InvalidCID
+│   │   ├── InsecureHash
+│   │   └── IdentityTooLarge
+│   ├── InvalidPath
+│   ├── UnknownHash
+│   ├── UnknownCodec
+│   ├── InvalidVarint
+│   ├── MalformedBlock      bytes are not what their codec says
+│   │   └── NotUnixFS
+│   ├── MalformedCar
+│   ├── BlockTooLarge
+│   ├── DagTooDeep
+│   └── UnsafeName          a name that would leave the folder it is written to
+├── NotFound
+│   ├── BlockNotFound
+│   ├── PathNotFound
+│   ├── PinNotFound
+│   ├── FileRecordNotFound
+│   └── SourceNotFound      a path on this machine
+├── Conflict
+│   ├── PinConflict
+│   ├── BlockPinned
+│   └── FileRecordConflict
+├── NotAFile / NotADirectory
+├── SourceUnreadable        a local file or folder that cannot be read
+│   ├── SourceChanged
+│   └── SymlinkLoop
+├── Corrupt                 never retried, always alerts
+│   ├── BlockCorrupt
+│   └── StoreCorrupt
+├── StoreError
+│   ├── StoreFull
+│   ├── StoreNewer          written by a newer version
+│   ├── StoreInUse          another major version runs on it
+│   ├── StoreUnreadable     rights, or a path that is no data folder
+│   └── CatalogueLost       the catalogue is missing or damaged; ``repo rebuild`` makes it anew
+├── FetchFailed
+├── Unauthorised
+├── PayloadTooLarge
+├── InvalidSetting
+└── VerificationFailed      a check ran to its end and found something wrong
+
+Each class has a stable ``code``, says whether the same call may succeed later (``retryable``) and has a ``hint`` for
+the person. This module knows no HTTP and no exit codes: one table each, at the edges, maps the classes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PinfoldError(Exception):
+    """Something Pinfold refuses or cannot do; ``str()`` is a sentence for a person."""
+
+    code: ClassVar[str] = "ERROR"
+    retryable: ClassVar[bool] = False
+    hint: str = ""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
+
+
+class InvalidInput(PinfoldError):
+    """What was given cannot be read as what it should be."""
+
+    code = "INVALID_INPUT"
+
+
+class InvalidCID(InvalidInput):
+    """A string or bytes that are no CID."""
+
+    code = "INVALID_CID"
+    hint = "A CID looks like bafy…, bafk… or Qm….  `pinfold cid inspect` explains one."
+
+
+class InsecureHash(InvalidCID):
+    """A hash function or digest length that does not protect content."""
+
+    code = "INSECURE_HASH"
+    hint = "Use a cryptographic hash of at least 20 bytes, for example sha2-256."
+
+
+class IdentityTooLarge(InvalidCID):
+    """An identity CID that carries more than 128 bytes."""
+
+    code = "IDENTITY_TOO_LARGE"
+    hint = "Store the content as a block with a real hash."
+
+
+class InvalidPath(InvalidInput):
+    """A content path that cannot be read."""
+
+    code = "INVALID_PATH"
+    hint = "Write CID, CID/a/b, /ipfs/CID/a/b or ipfs://CID/a/b."
+
+
+class UnknownHash(InvalidInput):
+    """A hash function this program cannot compute."""
+
+    code = "UNKNOWN_HASH"
+    hint = "Known: sha2-256, sha2-512, sha3-256, sha3-512, blake2b-*, blake2s-256, blake3, identity and a few more."
+
+
+class UnknownCodec(InvalidInput):
+    """A codec this program cannot read."""
+
+    code = "UNKNOWN_CODEC"
+    hint = "Known: raw, dag-pb, dag-cbor, dag-json."
+
+
+class InvalidVarint(InvalidInput):
+    """A varint that is over-long, not minimal, or cut off."""
+
+    code = "INVALID_VARINT"
+
+
+class MalformedBlock(InvalidInput):
+    """Bytes that their codec cannot read."""
+
+    code = "MALFORMED_BLOCK"
+
+
+class NotUnixFS(MalformedBlock):
+    """A dag-pb node whose data is no UnixFS."""
+
+    code = "NOT_UNIXFS"
+    hint = "`pinfold dag get` shows any node, UnixFS or not."
+
+
+class MalformedCar(InvalidInput):
+    """A CAR that is cut off or does not follow its format; the message has the byte offset."""
+
+    code = "MALFORMED_CAR"
+    hint = "`pinfold car verify FILE` lists what is wrong.  Nothing of it was kept."
+
+
+class BlockTooLarge(InvalidInput):
+    """A block over 2 MiB."""
+
+    code = "BLOCK_TOO_LARGE"
+    hint = "The network exchanges blocks of up to 2 MiB; add the file with a smaller --chunker."
+
+
+class DagTooDeep(InvalidInput):
+    """A DAG that is deeper than any honest one, or that loops."""
+
+    code = "DAG_TOO_DEEP"
+
+
+class UnsafeName(InvalidInput):
+    """A name inside a folder that would be written outside of it."""
+
+    code = "UNSAFE_NAME"
+    hint = "Nothing was written for it.  `pinfold ls` shows the folder; `pinfold cat` reads a file of it."
+
+
+class NotFound(PinfoldError):
+    """What was named is not here."""
+
+    code = "NOT_FOUND"
+
+
+class BlockNotFound(NotFound):
+    """A block that this store does not have."""
+
+    code = "BLOCK_NOT_FOUND"
+    retryable = True
+    hint = "`pinfold repo repair --from GATEWAY_URL` fetches missing blocks of what is pinned."
+
+
+class PathNotFound(NotFound):
+    """A name that a folder does not have."""
+
+    code = "PATH_NOT_FOUND"
+
+
+class PinNotFound(NotFound):
+    """A CID that is not pinned."""
+
+    code = "PIN_NOT_FOUND"
+    hint = "`pinfold pin ls` lists what is."
+
+
+class FileRecordNotFound(NotFound):
+    """An id of the files API that names nothing."""
+
+    code = "FILE_NOT_FOUND"
+
+
+class SourceNotFound(NotFound):
+    """A path on this machine that does not exist."""
+
+    code = "SOURCE_NOT_FOUND"
+
+
+class Conflict(PinfoldError):
+    """What was asked for contradicts what is."""
+
+    code = "CONFLICT"
+
+
+class PinConflict(Conflict):
+    """A pin that cannot be because of another one."""
+
+    code = "PIN_CONFLICT"
+
+
+class BlockPinned(Conflict):
+    """A block that a pin needs."""
+
+    code = "BLOCK_PINNED"
+    hint = "Unpin it first: the message names a pin that reaches it."
+
+
+class FileRecordConflict(Conflict):
+    """A change to a file record that its state does not allow."""
+
+    code = "FILE_CONFLICT"
+
+
+class NotAFile(PinfoldError):
+    """A path that leads to something else than a file."""
+
+    code = "NOT_A_FILE"
+    hint = "`pinfold ls` lists a folder; `pinfold get` writes one to disk."
+
+
+class NotADirectory(PinfoldError):  # shadows nothing: the built-in is NotADirectoryError
+    """A path that goes on behind something that is no folder."""
+
+    code = "NOT_A_DIRECTORY"
+
+
+class SourceUnreadable(PinfoldError):
+    """A file or folder on this machine that cannot be read."""
+
+    code = "SOURCE_UNREADABLE"
+
+
+class SourceChanged(SourceUnreadable):
+    """A file that changed while it was read."""
+
+    code = "SOURCE_CHANGED"
+    retryable = True
+    hint = "Add it again when nothing writes to it."
+
+
+class SymlinkLoop(SourceUnreadable):
+    """Symbolic links that lead back to themselves."""
+
+    code = "SYMLINK_LOOP"
+
+
+class Corrupt(PinfoldError):
+    """Bytes that are not what they were."""
+
+    code = "CORRUPT"
+
+
+class BlockCorrupt(Corrupt):
+    """A block whose bytes do not match its CID."""
+
+    code = "BLOCK_CORRUPT"
+    hint = "`pinfold repo repair --from GATEWAY_URL` fetches it again, verified."
+
+
+class StoreCorrupt(Corrupt):
+    """A data folder whose files contradict each other."""
+
+    code = "STORE_CORRUPT"
+    hint = "`pinfold repo verify` says what is wrong; `pinfold repo rebuild` makes the catalogue anew."
+
+
+class StoreError(PinfoldError):
+    """The data folder cannot be used as asked."""
+
+    code = "STORE_ERROR"
+
+
+class StoreFull(StoreError):
+    """No room left for what was to be written; the store is as it was."""
+
+    code = "STORE_FULL"
+    retryable = True
+    hint = "Free space (`pinfold repo gc --dry-run` says what gc would give) or choose another --data-dir."
+
+
+class StoreNewer(StoreError):
+    """A data folder that a newer version wrote."""
+
+    code = "STORE_NEWER"
+    hint = "Upgrade pinfold; nothing was touched."
+
+
+class StoreInUse(StoreError):
+    """A data folder on which another major version runs."""
+
+    code = "STORE_IN_USE"
+    retryable = True
+    hint = "Stop the other program first."
+
+
+class StoreUnreadable(StoreError):
+    """A path that cannot be used as a data folder."""
+
+    code = "STORE_UNREADABLE"
+
+
+class CatalogueLost(StoreError):
+    """The catalogue is missing or damaged; the content is not."""
+
+    code = "CATALOGUE_LOST"
+    hint = "`pinfold repo rebuild` makes it anew from the segments and the pin journal."
+
+
+class FetchFailed(PinfoldError):
+    """Content that no source gave."""
+
+    code = "FETCH_FAILED"
+    retryable = True
+
+
+class Unauthorised(PinfoldError):
+    """A request without a valid token."""
+
+    code = "UNAUTHORISED"
+    hint = "Send the token printed at first start: Authorization: Bearer …"
+
+
+class PayloadTooLarge(PinfoldError):
+    """A request larger than this server takes."""
+
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class InvalidSetting(PinfoldError):
+    """A setting that cannot be used as it is."""
+
+    code = "INVALID_SETTING"
+    hint = "`pinfold up --help` lists the settings and their defaults."
+
+
+class VerificationFailed(PinfoldError):
+    """A check that ran to its end and found something wrong."""
+
+    code = "VERIFICATION_FAILED"

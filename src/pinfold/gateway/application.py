@@ -1,0 +1,128 @@
+"""The gateway put together: request, policy, resolver, render."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from pinfold.core.errors import Corrupt, PinfoldError
+from pinfold.gateway import headers, home, policy, resolver
+from pinfold.gateway.errors import STATUS, Refusal
+from pinfold.gateway.node_thread import NodeThread
+from pinfold.gateway.render import directory, file, raw, symlink
+from pinfold.gateway.request import Format, GatewayRequest
+from pinfold.node import Node
+from pinfold.telemetry import fields, logger
+
+log = logger("gateway")
+
+_HTML_POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+
+
+def create_gateway(node: Node) -> Gateway:
+    """The gateway of one node."""
+    return Gateway(NodeThread(node))
+
+
+class Gateway:
+    """An ASGI application that serves content by path."""
+
+    def __init__(self, node: NodeThread) -> None:
+        self._node = node
+
+    async def close(self) -> None:
+        """Finish what runs; after the server has stopped."""
+        await self._node.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        began = time.perf_counter()
+        status = sent_bytes = 0
+
+        async def send_counted(message: Message) -> None:
+            nonlocal status, sent_bytes
+            status = message.get("status", status)
+            sent_bytes += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            response = await self._answer(scope)
+            if scope["method"] == "HEAD":
+                response = _without_body(response)
+            await response(scope, receive, send_counted)
+        except ClientDisconnect:
+            pass  # nobody is left to answer
+        finally:
+            log.info(
+                "request",
+                **{
+                    fields.METHOD: scope["method"],
+                    fields.PATH: scope["path"],
+                    fields.STATUS: status,
+                    fields.SENT_BYTES: sent_bytes,
+                    fields.DURATION_MS: round((time.perf_counter() - began) * 1000, 1),
+                },
+            )
+
+    async def _answer(self, scope: Scope) -> Response:
+        try:
+            return await self._respond(scope)
+        except Refusal as exc:
+            return _sentence(exc.status, str(exc), exc.headers)
+        except PinfoldError as exc:
+            if isinstance(exc, Corrupt):
+                log.error("corrupt content", **{fields.PATH: scope["path"], fields.ERROR: str(exc)})
+            return _sentence(STATUS[type(exc)], str(exc), {})
+        except Exception as exc:  # around a request: a bug answers 500 and is logged once
+            log.error("request failed", exc_info=exc, **{fields.PATH: scope["path"], fields.ERROR: repr(exc)})
+            return _sentence(500, "this gateway failed at the request", {})
+
+    async def _respond(self, scope: Scope) -> Response:
+        if scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
+            return HTMLResponse(home.page(), headers={**headers.COMMON, **_HTML_POLICY})
+        policy.check_scope(scope)
+        if scope["method"] == "OPTIONS":
+            return Response(status_code=204, headers={**headers.COMMON, "Allow": ", ".join(policy.METHODS)})
+        request = GatewayRequest.read(scope)
+        if (tag := policy.tag_already_held(request)) is not None:
+            return _not_modified(request, resolver.Found(request.root, (request.root,)), tag)
+        found = await resolver.resolve(self._node, request)
+        tag = headers.etag(found.cid, request.format)
+        if headers.matches(request.if_none_match, tag):
+            return _not_modified(request, found, tag)
+        if request.format is Format.RAW:
+            return await raw.render(self._node, request, found)
+        return await self._render(request, found)
+
+    async def _render(self, request: GatewayRequest, found: resolver.Found) -> Response:
+        info = await self._node.call(lambda: self._node.node.file_info(found.cid))
+        if info.kind in ("directory", "hamt"):
+            tag = headers.directory_etag(found.cid, request.page)
+            if headers.matches(request.if_none_match, tag):
+                return _not_modified(request, found, tag)
+            return await directory.render(self._node, request, found)
+        if info.kind == "symlink":
+            return symlink.render(request, found, info.target or b"")
+        return await file.render(self._node, request, found, info.size or 0)
+
+
+def _not_modified(request: GatewayRequest, found: resolver.Found, tag: str) -> Response:
+    return Response(status_code=304, headers=headers.of_content(request, found.roots, tag))
+
+
+def _sentence(status: int, sentence: str, extra: dict[str, str]) -> Response:
+    # What is missing now may come: an error must not be kept for long.
+    fields_ = {**headers.COMMON, "Cache-Control": "no-store", **extra}
+    text = sentence.encode("utf-8", "replace").decode("utf-8")
+    return PlainTextResponse(f"{status} {text}\n", status, fields_)
+
+
+def _without_body(response: Response) -> Response:
+    bare = Response(status_code=response.status_code)
+    bare.raw_headers = response.raw_headers
+    return bare

@@ -1,0 +1,151 @@
+"""What is to be added, as it lies on this machine: opened, listed, filtered; every refusal says which path and why."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pinfold.core.errors import InvalidInput, SourceNotFound, SourceUnreadable, SymlinkLoop
+from pinfold.unixfs.build import Metadata
+
+READ_ONLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe in the tree must not hold us up
+
+
+class Source(NamedTuple):
+    """One thing in the tree: its kind, and what it is called inside the tree."""
+
+    path: bytes
+    name: bytes
+    shown: str
+    """The path that people see: the root's name, then the names below it."""
+    kind: int
+    """``stat.S_IFREG``, ``S_IFDIR`` or ``S_IFLNK``."""
+
+
+def source_error(exc: OSError, path: bytes | str) -> SourceUnreadable | SourceNotFound:
+    """The error that a failed system call on a source is for a person."""
+    shown = os.fsdecode(path)
+    if exc.errno in (errno.ENOENT, errno.ENOTDIR):
+        return SourceNotFound(f"{shown} does not exist")
+    if exc.errno == errno.ELOOP:
+        return SymlinkLoop(f"{shown}: the symbolic links on the way lead back to themselves")
+    return SourceUnreadable(f"{shown} cannot be read: {exc.strerror}")
+
+
+def root_source(path: str | os.PathLike[str]) -> Source:
+    """What a path names; a symbolic link is the link itself.  Raises: SourceNotFound, SourceUnreadable, SymlinkLoop."""
+    raw = os.fsencode(path)
+    if not raw:
+        raise InvalidInput("an empty path names nothing; write . for the folder that you are in")
+    try:
+        kind = stat.S_IFMT(os.lstat(raw).st_mode)
+        name = os.path.basename(raw.rstrip(b"/"))
+        if name in (b"", b".", b".."):
+            raw = os.path.realpath(raw)
+            name = os.path.basename(raw) or b"root"
+        elif raw.endswith(b"/") and kind == stat.S_IFLNK:
+            kind = stat.S_IFMT(os.stat(raw).st_mode)
+    except OSError as exc:
+        raise source_error(exc, raw) from exc
+    check_kind(kind, raw)
+    return Source(raw, name, os.fsdecode(name), kind)
+
+
+def check_kind(kind: int, path: bytes) -> None:
+    """Refuse what is neither file, folder nor link."""
+    if kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+        words = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a device", stat.S_IFCHR: "a device"}
+        raise SourceUnreadable(
+            f"{os.fsdecode(path)} is {words.get(kind, 'something else')}, which cannot be added",
+            hint="Leave it out with --ignore, or add its content from standard input.",
+        )
+
+
+def list_folder(source: Source, keep: Callable[[str, bytes, bool], bool]) -> list[Source]:
+    """What a folder holds, sorted by name.  Raises: SourceUnreadable, SourceNotFound."""
+    found = []
+    prefix, shown_prefix = source.path.rstrip(b"/") + b"/", source.shown + "/"
+    try:
+        with os.scandir(source.path) as entries:
+            for entry in entries:
+                name = entry.name
+                shown = shown_prefix + os.fsdecode(name)
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if not keep(shown, name, is_folder):
+                    continue
+                if is_folder:
+                    kind = stat.S_IFDIR
+                elif entry.is_file(follow_symlinks=False):
+                    kind = stat.S_IFREG
+                elif entry.is_symlink():
+                    kind = stat.S_IFLNK
+                else:
+                    kind = stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode)
+                    check_kind(kind, prefix + name)
+                found.append(Source(prefix + name, name, shown, kind))
+    except OSError as exc:
+        raise source_error(exc, source.path) from exc
+    found.sort(key=lambda item: item.name)
+    return found
+
+
+def filter_of(hidden: bool, ignore: Sequence[str], ignore_files: Sequence[str]) -> Callable[[str, bytes, bool], bool]:
+    """Says of a path below a root, its last name, and whether it is a folder, if it is wanted."""
+    patterns = list(ignore)
+    for file in ignore_files:
+        try:
+            patterns += Path(file).read_text("utf-8", "surrogateescape").splitlines()
+        except OSError as exc:
+            raise source_error(exc, file) from exc
+    if not patterns:
+        if hidden:
+            return lambda shown, name, is_folder: True
+        return lambda shown, name, is_folder: name[:1] != b"."
+    from pathspec import GitIgnoreSpec  # most adds have no patterns
+
+    try:
+        spec = GitIgnoreSpec.from_lines(patterns)
+    except ValueError as exc:
+        raise InvalidInput(f"a pattern to ignore cannot be read: {exc}") from exc
+
+    def wanted(shown: str, name: bytes, is_folder: bool) -> bool:
+        if not hidden and name[:1] == b".":
+            return False
+        inside = shown.partition("/")[2]
+        return not spec.match_file(inside + "/" if is_folder else inside)
+
+    return wanted
+
+
+def metadata_of(path: bytes, mode: bool, mtime: bool) -> Metadata | None:
+    """The mode and time of a path, as far as they are wanted."""
+    if not (mode or mtime):
+        return None
+    try:
+        found = os.lstat(path)
+    except OSError as exc:
+        raise source_error(exc, path) from exc
+    return Metadata(
+        mode=stat.S_IMODE(found.st_mode) if mode else None,
+        mtime=divmod(found.st_mtime_ns, 1_000_000_000) if mtime else None,
+    )
+
+
+def total_of(sources: Sequence[Source], keep: Callable[[str, bytes, bool], bool]) -> tuple[int, int]:
+    """Bytes and things in all: what a progress bar needs to know before the work."""
+    waiting, size, count = list(sources), 0, 0
+    while waiting:
+        source = waiting.pop()
+        count += 1
+        if source.kind == stat.S_IFDIR:
+            waiting += list_folder(source, keep)
+        elif source.kind == stat.S_IFREG:
+            try:
+                size += os.lstat(source.path).st_size
+            except OSError as exc:
+                raise source_error(exc, source.path) from exc
+    return size, count

@@ -1,0 +1,7 @@
+"""Files: streams in, records of them out."""
+
+from pinfold.services.files.intake import Intake, Upload
+from pinfold.services.files.model import FileRecord, FilesPage
+from pinfold.services.files.service import FilesService
+
+__all__ = ["FileRecord", "FilesPage", "FilesService", "Intake", "Upload"]

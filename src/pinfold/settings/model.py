@@ -1,0 +1,96 @@
+"""Every setting: its name, default and meaning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pinfold.node.node import default_data_dir
+from pinfold.settings.values import Address, parse_size
+
+ENV_PREFIX: Final = "PINFOLD_"
+FILE_NAME: Final = "pinfold.toml"
+DATABASE_NAME: Final = "platform.sqlite3"  # the store knows this name, and does not take the folder for a stranger's
+FORM_OVERHEAD_BYTES: Final = 1024 * 1024  # boundaries, names and headers of a form, beside its files
+
+
+AddressText = Annotated[str, AfterValidator(lambda text: str(Address.parse(text)))]
+ByteCount = Annotated[int, BeforeValidator(parse_size)]
+
+
+class Settings(BaseSettings):
+    """What ``pinfold up`` runs by.  Flags win over ``PINFOLD_*``, those over ``pinfold.toml``, those over defaults."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="Folder of the blocks, the pins and the database. Chosen by `--data-dir` or the environment only, "
+        "since the settings file lies in it.",
+    )
+    gateway_address: AddressText = Field(
+        "127.0.0.1:8080",
+        description="Where the gateway listens. `0.0.0.0:8080` opens it to the network; port 0 takes a free one.",
+    )
+    api_address: AddressText = Field(
+        "127.0.0.1:3000",
+        description="Where the API listens. Put a TLS proxy in front before opening it to a network you do not trust.",
+    )
+    database_url: str = Field(
+        "",
+        repr=False,  # may hold a password
+        description="SQLAlchemy URL of the database; this version takes SQLite files only. Empty: "
+        f"`{DATABASE_NAME}` in the data folder.",
+    )
+    max_upload_bytes: ByteCount = Field(
+        100 * 1024 * 1024,
+        ge=1,
+        description="Largest file of one upload. Larger ones get 413. Sizes like `2GiB` are understood.",
+    )
+    max_request_bytes: ByteCount = Field(
+        0,
+        ge=0,
+        description="Largest upload request, all its files together; refused by its Content-Length before it is read. "
+        "0: `max_upload_bytes` and 1 MiB for the form around the file.",
+    )
+    max_concurrent_uploads: int = Field(
+        32,
+        ge=1,
+        le=1000,
+        description="Uploads read at the same time; others wait. Each costs four threads and up to 10 MiB.",
+    )
+    worker_concurrency: int = Field(
+        4, ge=1, le=256, description="Pins carried to the engine at the same time. Raise it when pins stay queued."
+    )
+    shutdown_grace_s: float = Field(
+        10.0, ge=0, le=3600, description="Seconds that running requests and pins get to finish when the program stops."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log line that is written."
+    )
+    log_format: Literal["auto", "human", "json"] = Field(
+        "auto", description="`human` lines or `json` lines. `auto`: human on a terminal, JSON otherwise."
+    )
+
+    @property
+    def gateway_bind(self) -> Address:
+        """The gateway's address, taken apart."""
+        return Address.parse(self.gateway_address)
+
+    @property
+    def api_bind(self) -> Address:
+        """The API's address, taken apart."""
+        return Address.parse(self.api_address)
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database that is used: the one that was set, or SQLite in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / DATABASE_NAME}"
+
+    @property
+    def effective_max_request_bytes(self) -> int:
+        """The limit of a whole upload request."""
+        return self.max_request_bytes or self.max_upload_bytes + FORM_OVERHEAD_BYTES

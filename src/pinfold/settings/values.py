@@ -1,0 +1,52 @@
+"""Values that settings are written with: addresses and sizes."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+_SIZE_UNITS: Final = {
+    "": 1,
+    "b": 1,
+    "kb": 1000,
+    "kib": 1024,
+    "mb": 1000**2,
+    "mib": 1024**2,
+    "gb": 1000**3,
+    "gib": 1024**3,
+    "tb": 1000**4,
+    "tib": 1024**4,
+}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
+
+
+class Address(NamedTuple):
+    """Where a server listens; port 0 takes any free one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """The address that ``HOST:PORT`` or ``[IPv6]:PORT`` spells.  Raises: ValueError, with a sentence."""
+        host, colon, port = text.strip().rpartition(":")
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+        elif ":" in host:
+            raise ValueError(f"write an IPv6 address in brackets, like [::1]:8080, not {text!r}")
+        if not colon or not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+            raise ValueError(f"{text!r} is no address; write HOST:PORT, for example 127.0.0.1:8080 or [::1]:8080")
+        return cls(host, int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_size(value: object) -> object:
+    """Bytes, where ``value`` is a text like ``100MiB``; anything else as it came.  Raises: ValueError."""
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value.strip())
+    if match is None or match[2].lower() not in _SIZE_UNITS:
+        raise ValueError(f"{value!r} is no size; write bytes, or a number with KiB, MiB, GiB or TiB")
+    return int(float(match[1]) * _SIZE_UNITS[match[2].lower()])

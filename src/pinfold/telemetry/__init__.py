@@ -1,0 +1,5 @@
+"""Log fields, declared once."""
+
+from pinfold.telemetry.log import configure, logger
+
+__all__ = ["configure", "logger"]

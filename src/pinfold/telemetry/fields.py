@@ -1,0 +1,22 @@
+"""The names under which things stand in log lines, each declared once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ROOM: Final = "room"
+REQUEST_ID: Final = "request_id"
+METHOD: Final = "method"
+PATH: Final = "path"
+STATUS: Final = "status"
+DURATION_MS: Final = "duration_ms"
+SENT_BYTES: Final = "sent_bytes"
+CID: Final = "cid"
+FILE_ID: Final = "file_id"
+SIZE_BYTES: Final = "size_bytes"
+ATTEMPTS: Final = "attempts"
+ERROR: Final = "error"
+CODE: Final = "code"
+
+SECRET: Final = frozenset({"authorization", "cookie", "database_url", "password", "secret", "token"})
+"""Fields whose values are never written."""

@@ -1,0 +1,1 @@
+"""Files and directories as DAGs: profiles, chunkers, builders, readers; no disk, no network."""

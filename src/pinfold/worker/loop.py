@@ -1,0 +1,104 @@
+"""The loop that takes due work, does some of it at once, and sleeps until there is more."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from pinfold.db.session import DATABASE_FAILURES
+from pinfold.services.pins.jobs import LEASE, Lease, Reconciler
+from pinfold.telemetry import fields, logger
+
+log = logger("worker")
+
+_LONGEST_SLEEP_S: Final = 60.0  # other processes may make work without waking this one
+_AFTER_FAILURE_S: Final = 1.0  # the database could not be asked; do not spin
+
+
+class Worker:
+    """Carries out leased reconciliations, ``concurrency`` at a time, until it is stopped."""
+
+    def __init__(self, reconciler: Reconciler, *, concurrency: int) -> None:
+        self._reconciler = reconciler
+        self._concurrency = concurrency
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._running: dict[asyncio.Task[None], Lease] = {}
+
+    def wake(self) -> None:
+        """Say that there is work; called in the loop's thread."""
+        self._wake.set()
+
+    async def run(self, stop_grace_s: float = 10.0) -> None:
+        """Work until ``stop``; then running jobs have ``stop_grace_s`` to end, and the rest is given back."""
+        keeper = asyncio.create_task(self._keep_leases())
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                await self._sleep(await self._take_work())
+        finally:
+            keeper.cancel()
+            await self._finish(stop_grace_s)
+
+    def stop(self) -> None:
+        """Take no more work."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _take_work(self) -> float | None:
+        """Begin what is due; the seconds to sleep where nobody wakes us, 0 when there may be more."""
+        free = self._concurrency - len(self._running)
+        if free <= 0:
+            return None  # the end of a job wakes us
+        try:
+            leases = await self._reconciler.lease(free)
+            if not leases:
+                return await self._reconciler.seconds_to_next()
+        except DATABASE_FAILURES as exc:  # the next round may find it well again
+            log.error("cannot take work", **{fields.ERROR: repr(exc)})
+            return _AFTER_FAILURE_S
+        for lease in leases:
+            task = asyncio.create_task(self._work(lease))
+            self._running[task] = lease
+            task.add_done_callback(self._ended)
+        return 0.0
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        self._wake.set()
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            log.error("job could not be put off; its lease runs out by itself", **{fields.ERROR: repr(exc)})
+
+    async def _work(self, lease: Lease) -> None:
+        try:
+            await self._reconciler.carry_out(lease)
+        except Exception as exc:  # around a job: one bad CID must not stop the others
+            log.error("job failed", exc_info=exc, **{fields.CID: str(lease.cid), fields.ERROR: repr(exc)})
+            await self._reconciler.put_off(lease)
+
+    async def _sleep(self, seconds: float | None) -> None:
+        timeout_s = _LONGEST_SLEEP_S if seconds is None else min(seconds, _LONGEST_SLEEP_S)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            if self._running:
+                try:
+                    await self._reconciler.extend(list(self._running.values()))
+                except DATABASE_FAILURES as exc:
+                    log.error("cannot extend leases", **{fields.ERROR: repr(exc)})
+
+    async def _finish(self, grace_s: float) -> None:
+        if not self._running:
+            return
+        late = dict(self._running)
+        await asyncio.wait(late, timeout=grace_s)
+        for task, lease in late.items():
+            if not task.done():
+                task.cancel()
+                await self._reconciler.release(lease)

@@ -1,0 +1,63 @@
+"""Every example in the help works as it stands there."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from pinfold.cli import table
+from tests.support.cli import TIMEOUT_S, Pinfold
+
+RUNS_ON = {"up"}  # does not end by itself; tests/journeys/test_up.py starts it
+
+
+def examples() -> list[tuple[str, str]]:
+    found = []
+    for words, row in table.COMMANDS.items():
+        if words in RUNS_ON:
+            continue
+        text = row.example and f"pinfold {row.example}"
+        if row.module:
+            doc = import_module(f"pinfold.cli.commands.{row.module}").command.__doc__
+            text = doc.partition("Example:\n")[2].replace("\\\n", " ")
+        found += [(words, line.strip()) for line in text.splitlines() if line.strip()]
+    return found
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which everything that the examples name exists."""
+    home = tmp_path_factory.mktemp("examples")
+    pinfold = Pinfold(home)
+    pinfold.write("hello.txt", b"hello\n")
+    pinfold.write("photos/one.jpg", b"no real photo")
+    hello = pinfold.add("--no-pin", "hello.txt")
+    pinfold.add("--wrap", "hello.txt")
+    pinfold("dag", "put", stdin=b'{"greeting": "hello"}')
+    pinfold("block", "put", stdin=b"spare\n")
+    pinfold("dag", "export", "-o", "hello.car", hello)
+    return home
+
+
+@pytest.mark.parametrize(("words", "line"), examples(), ids=lambda value: str(value)[:60])
+def test_the_example_works(prepared: Path, tmp_path: Path, words: str, line: str) -> None:
+    shutil.copytree(prepared, tmp_path / "home")
+    pinfold = Pinfold(tmp_path / "home")
+    program = tmp_path / "pinfold"
+    program.write_text(f'#!/bin/sh\nexec {" ".join(pinfold.command())} "$@"\n')
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", line],
+        cwd=pinfold.work,
+        env={**pinfold.environment, "PATH": f"{tmp_path}:{pinfold.environment['PATH']}"},
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b""), line
+    assert words in line

@@ -1,0 +1,144 @@
+"""The README says what happens: its commands are typed, and its outputs compared."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.cli import TIMEOUT_S, Pinfold
+from tests.support.up import Up
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+GATEWAY, API, TOKEN = "http://127.0.0.1:8080", "http://127.0.0.1:3000", "pf_…"
+
+# What no two runs have in common.
+CHANGING = (
+    (r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b", "ID"),
+    (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "TIME"),
+)
+
+
+class Typed(NamedTuple):
+    """A command of the README and what it prints there."""
+
+    command: str
+    output: str
+
+
+def blocks(heading: str, language: str) -> list[str]:
+    """The code blocks of one language in one section."""
+    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+
+
+def typed(heading: str) -> Iterator[Typed]:
+    """Every command of a section with its output."""
+    for block in blocks(heading, "console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            yield Typed(command, output)
+
+
+def masked(text: str) -> str:
+    for pattern, name in CHANGING:
+        text = re.sub(pattern, name, text)
+    return text
+
+
+class Shell:
+    """Types commands as the README's reader does, whatever the ports and the token really are."""
+
+    def __init__(self, pinfold: Pinfold, up: Up) -> None:
+        self._work = pinfold.work
+        self._real = {GATEWAY: up.gateway_url, API: up.api_url, TOKEN: up.token}
+        programs = pinfold.home / "bin"
+        programs.mkdir()
+        program = programs / "pinfold"
+        program.write_text(f'#!/bin/sh\nexec {" ".join(pinfold.command())} "$@"\n')
+        program.chmod(0o755)
+        self._environment = {
+            **pinfold.environment,
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "TOKEN": up.token,
+            "no_proxy": "127.0.0.1",
+        }
+
+    def type(self, command: str) -> str:
+        """What a command prints."""
+        for shown, real in self._real.items():
+            command = command.replace(shown, real)
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=self._work,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the README's commands use curl, which is not installed")
+def test_the_tour_and_the_upload_print_what_the_readme_shows(pinfold: Pinfold) -> None:
+    tour, http = list(typed("A tour")), list(typed("By HTTP"))
+    assert len(tour) == 6
+    assert len(http) == 4
+    with Up(pinfold) as up:
+        assert up.printed_token
+        shell = Shell(pinfold, up)
+        for command, output in tour:
+            assert shell.type(command) == output, command
+        for command, output in http:
+            printed = shell.type(command)
+            assert masked(printed) == masked(output), command
+            if "/upload" in command:
+                up.until_pinned(re.findall(r'"cid": "(\w+)"', printed)[0])
+        assert up.stop() == 0
+
+
+def test_the_library_prints_what_the_readme_shows(pinfold: Pinfold) -> None:
+    (script,), (output,) = blocks("As a library", "python"), blocks("As a library", "text")
+    pinfold.write("site/index.html", b"<h1>Hello from Pinfold</h1>\n")
+    pinfold.write("site/numbers.txt", b"".join(b"%d\n" % number for number in range(1, 200_001)))
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=pinfold.work,
+        env=pinfold.environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (output, "")
+
+
+def test_every_page_that_the_readme_names_is_there() -> None:
+    root = Path(__file__).resolve().parents[2]
+    pages = [README, *((root / "docs" / name).read_text(encoding="utf-8") for name in ("README.md", "store.md"))]
+    for folder, text in zip((root, root / "docs", root / "docs"), pages, strict=True):
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+            assert (folder / link).exists(), link
+
+
+def test_every_page_is_in_the_index() -> None:
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    index = (docs / "README.md").read_text(encoding="utf-8")
+    decisions = (docs / "decisions" / "README.md").read_text(encoding="utf-8")
+    for page in docs.rglob("*.md"):
+        if page.name == "README.md":
+            continue
+        if page.parent == docs / "decisions":
+            assert f"({page.name})" in decisions, page
+        else:
+            assert f"({page.relative_to(docs)})" in index, page

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pinfold.core.cid import CID
+from pinfold.core.errors import BlockCorrupt, BlockNotFound
+from pinfold.db import Database, pins
+from pinfold.engine import Peer, PeerStatus, TrackerStatus
+from pinfold.services.pins import CIDLocks, Health, PinsService, Reconciler, RequestStatus
+from pinfold.services.pins.jobs import FIRST_DELAY_S, LEASE, LONGEST_DELAY_S
+from tests.support.memory_engine import MemoryEngine
+from tests.support.platform import run
+
+ROOT = CID.of(b"root")
+OTHER = CID.of(b"other")
+
+
+class World:
+    """A database, an engine and a clock that only the test moves."""
+
+    def __init__(self, path: Path) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.database = Database(f"sqlite:///{path}/platform.sqlite3")
+        self.engine = MemoryEngine()
+        self.wakes = 0
+        self.locks = CIDLocks()
+        self.pins = PinsService(self.database, self.wake, self.clock)
+        self.reconciler = self.worker("me")
+
+    def worker(self, owner: str) -> Reconciler:
+        return Reconciler(self.database, self.engine, self.locks, owner=owner, clock=self.clock)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+    async def work(self) -> int:
+        """Do all that is due; how much that was."""
+        done = 0
+        while leases := await self.reconciler.lease(10):
+            for lease in leases:
+                await self.reconciler.carry_out(lease)
+                done += 1
+        return done
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[[Callable[[World], Coroutine[Any, Any, None]]], None]:
+    """Runs a test's coroutine in a fresh world."""
+
+    def go(story: Callable[[World], Coroutine[Any, Any, None]]) -> None:
+        async def tell() -> None:
+            world = World(tmp_path)
+            try:
+                await story(world)
+            finally:
+                world.database.close()
+
+        run(tell())
+
+    return go
+
+
+Play = Callable[[Callable[[World], Coroutine[Any, Any, None]]], None]
+
+
+def test_a_wish_is_queued_without_touching_the_engine_then_pinned(play: Play) -> None:
+    async def story(world: World) -> None:
+        request = await world.pins.request(ROOT, "mine")
+        assert request.status is RequestStatus.QUEUED
+        assert world.wakes == 1
+        assert not world.engine.calls
+        assert await world.work() == 1
+        report = await world.pins.report(ROOT)
+        assert (report.health, report.requests[0].status) == (Health.HEALTHY, RequestStatus.PINNED)
+        assert [node.status for node in report.nodes] == [TrackerStatus.PINNED, TrackerStatus.REMOTE]
+        assert await world.work() == 0
+
+    play(story)
+
+
+def test_failures_are_retried_later_and_later(play: Play) -> None:
+    async def story(world: World) -> None:
+        world.engine.refusals[ROOT] = [BlockNotFound("not here") for _ in range(20)]
+        await world.pins.request(ROOT)
+        delays = []
+        for attempt in range(20):
+            assert await world.work() == 1
+            report = await world.pins.report(ROOT)
+            assert (report.requests[0].status, report.requests[0].error) == (RequestStatus.FAILED, "not here")
+            assert report.attempts == attempt + 1
+            assert report.next_attempt_at
+            delays.append((report.next_attempt_at - world.now).total_seconds())
+            assert await world.work() == 0
+            world.now = report.next_attempt_at
+        assert delays[0] <= FIRST_DELAY_S * 1.2
+        assert LONGEST_DELAY_S * 0.8 <= delays[-1] <= LONGEST_DELAY_S * 1.2
+        assert await world.work() == 1
+        report = await world.pins.report(ROOT)
+        assert (report.requests[0].status, report.requests[0].error) == (RequestStatus.PINNED, None)
+
+    play(story)
+
+
+def test_corrupt_content_is_never_tried_again_by_itself(play: Play) -> None:
+    async def story(world: World) -> None:
+        world.engine.refusals[ROOT] = [BlockCorrupt("bad bytes")]
+        await world.pins.request(ROOT)
+        await world.work()
+        report = await world.pins.report(ROOT)
+        assert (report.requests[0].status, report.next_attempt_at) == (RequestStatus.FAILED, None)
+        assert report.failed_replicas
+        await world.pins.request(ROOT)
+        await world.work()
+        assert (await world.pins.report(ROOT)).requests[0].status is RequestStatus.PINNED
+
+    play(story)
+
+
+def test_an_engine_that_is_at_it_is_asked_again(play: Play) -> None:
+    async def story(world: World) -> None:
+        world.engine.statuses[ROOT] = [PeerStatus(Peer("one", "first"), TrackerStatus.PINNING)]
+        await world.pins.request(ROOT)
+        await world.work()
+        assert (await world.pins.report(ROOT)).requests[0].status is RequestStatus.PINNING
+        del world.engine.statuses[ROOT]
+        world.now += timedelta(seconds=2)
+        await world.work()
+        assert (await world.pins.report(ROOT)).requests[0].status is RequestStatus.PINNED
+
+    play(story)
+
+
+def test_what_nobody_wants_is_unpinned(play: Play) -> None:
+    async def story(world: World) -> None:
+        request = await world.pins.request(ROOT)
+        await world.work()
+        await world.database.write(pins.remove, request.id, str(ROOT), world.now)
+        await world.work()
+        assert world.engine.kept == set()
+
+    play(story)
+
+
+def test_a_wish_that_comes_while_the_worker_decides_to_unpin_wins(play: Play) -> None:
+    async def story(world: World) -> None:
+        request = await world.pins.request(ROOT)
+        await world.work()
+        await world.database.write(pins.remove, request.id, str(ROOT), world.now)
+        (lease,) = await world.reconciler.lease(1)
+        await world.pins.request(ROOT, "again")
+        await world.reconciler.carry_out(lease)
+        await world.work()
+        assert world.engine.kept == {ROOT}
+        assert ("unpin", ROOT) not in world.engine.calls
+
+    play(story)
+
+
+def test_a_wish_that_comes_during_the_unpin_is_carried_out_after_it(play: Play) -> None:
+    import asyncio
+
+    async def story(world: World) -> None:
+        request = await world.pins.request(ROOT)
+        await world.work()
+        await world.database.write(pins.remove, request.id, str(ROOT), world.now)
+        world.engine.gate.clear()
+        working = asyncio.create_task(world.work())
+        while ("unpin", ROOT) not in world.engine.calls:
+            await asyncio.sleep(0.001)
+        await world.pins.request(ROOT, "again")
+        world.engine.gate.set()
+        await working
+        assert world.engine.kept == {ROOT}
+        assert (await world.pins.report(ROOT)).requests[0].status is RequestStatus.PINNED
+
+    play(story)
+
+
+def test_two_workers_never_hold_the_same_root(play: Play) -> None:
+    async def story(world: World) -> None:
+        await world.pins.request(ROOT)
+        await world.pins.request(OTHER)
+        first, second = await world.reconciler.lease(1), await world.worker("you").lease(10)
+        assert {lease.cid for lease in first} | {lease.cid for lease in second} == {ROOT, OTHER}
+        assert len(first) == len(second) == 1
+
+    play(story)
+
+
+def test_the_lease_of_a_dead_worker_runs_out(play: Play) -> None:
+    async def story(world: World) -> None:
+        await world.pins.request(ROOT)
+        await world.worker("dead").lease(1)
+        assert not await world.reconciler.lease(1)
+        world.now += LEASE
+        assert await world.work() == 1
+        assert world.engine.kept == {ROOT}
+
+    play(story)
+
+
+def test_a_lease_can_be_extended_released_and_put_off(play: Play) -> None:
+    async def story(world: World) -> None:
+        await world.pins.request(ROOT)
+        (lease,) = await world.reconciler.lease(1)
+        world.now += LEASE * 0.9
+        await world.reconciler.extend([lease])
+        world.now += LEASE * 0.9
+        assert not await world.worker("you").lease(1)
+        await world.reconciler.release(lease)
+        (lease,) = await world.reconciler.lease(1)
+        await world.reconciler.put_off(lease)
+        assert not await world.reconciler.lease(1)
+        seconds = await world.reconciler.seconds_to_next()
+        assert seconds is not None
+        assert 0 < seconds <= FIRST_DELAY_S * 1.2
+
+    play(story)
+
+
+def test_a_start_finds_what_differs_and_nothing_else(play: Play) -> None:
+    async def story(world: World) -> None:
+        for number in range(30):
+            await world.pins.request(CID.of(b"%d" % number))
+        await world.work()
+        lost, orphan = CID.of(b"7"), CID.of(b"nobody asked for this")
+        world.engine.kept.discard(lost)
+        world.engine.kept.add(orphan)
+        await world.pins.request(OTHER)
+        await world.worker("killed").lease(1)
+        world.engine.calls.clear()
+        await world.reconciler.catch_up()
+        await world.work()
+        assert sorted(world.engine.calls) == sorted([("pin", lost), ("pin", OTHER), ("unpin", orphan)])
+
+    play(story)

@@ -174,7 +174,16 @@ def create(layout: Layout, number: int) -> HeldSegment | None:
         return None
     except OSError as exc:
         raise disk_error(exc) from exc
-    fcntl.flock(fd, fcntl.LOCK_EX)
+    # Others can see the file before we have it locked: whoever was faster keeps it, with what they wrote.
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        stat = os.fstat(fd)
+        taken = stat.st_size > 0 or stat.st_nlink == 0
+    except BlockingIOError:
+        taken = True
+    if taken:
+        os.close(fd)
+        return None
     held = HeldSegment(number, fd, 0)
     try:
         held.write([SEGMENT_HEADER], len(SEGMENT_HEADER))

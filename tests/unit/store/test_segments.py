@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -88,6 +90,34 @@ def test_a_segment_that_gc_removed_meanwhile_cannot_be_held(store: Store) -> Non
     later = new_segment(store.layout, store.catalogue)
     assert later.number > held.number
     later.release()
+
+
+@pytest.mark.parametrize("lets_go", [True, False])
+def test_a_new_segment_that_another_held_first_stays_theirs(
+    store: Store, monkeypatch: pytest.MonkeyPatch, lets_go: bool
+) -> None:
+    """A new file can be seen before its maker has it locked: to write into it then would be to write over a block."""
+    number, data = 7, record(raw_block(b"theirs"))
+    others: list[segments.HeldSegment] = []
+
+    def open_slowly(*arguments: Any) -> int:
+        fd = os.open(*arguments)
+        monkeypatch.undo()
+        held = segments.try_hold(store.layout, number)
+        assert held is not None
+        assert settle_tail(store.catalogue, held)
+        held.write([data], len(data))
+        if lets_go:
+            held.release()
+        others.append(held)
+        return fd
+
+    slow = SimpleNamespace(**{name: getattr(os, name) for name in dir(os) if not name.startswith("__")})
+    slow.open = open_slowly
+    monkeypatch.setattr(segments, "os", slow)
+    assert segments.create(store.layout, number) is None
+    others[0].release()
+    assert Path(store.layout.segment(number)).read_bytes() == SEGMENT_HEADER + data
 
 
 def _left_by_a_dead_process(store: Store, data: bytes) -> int:

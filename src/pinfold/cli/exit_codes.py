@@ -67,6 +67,10 @@ ERROR_CODES: Final[dict[type[errors.PinfoldError], int]] = {
     errors.Unauthorised: 91,
     errors.PayloadTooLarge: 92,
     errors.InvalidSetting: 93,
+    errors.QuotaExceeded: 94,
+    errors.AddressRefused: 95,
+    errors.TimedOut: 96,
+    errors.Stopped: 97,
 }
 
 

@@ -39,6 +39,10 @@ PinfoldError
 │   ├── StoreUnreadable     rights, or a path that is no data folder
 │   └── CatalogueLost       the catalogue is missing or damaged; ``repo rebuild`` makes it anew
 ├── FetchFailed
+│   ├── AddressRefused      a host that may not be connected to
+│   ├── TimedOut
+│   └── Stopped             somebody asked a running operation to end
+├── QuotaExceeded
 ├── Unauthorised
 ├── PayloadTooLarge
 ├── InvalidSetting
@@ -324,6 +328,35 @@ class FetchFailed(PinfoldError):
 
     code = "FETCH_FAILED"
     retryable = True
+
+
+class AddressRefused(FetchFailed):
+    """A host that is, or resolves to, an address that nobody outside may make this server connect to."""
+
+    code = "ADDRESS_REFUSED"
+    hint = "Private, loopback and other special addresses are refused unless the operator allows them."
+
+
+class TimedOut(FetchFailed):
+    """An operation that was not done within its time limit; the message says where it stood."""
+
+    code = "TIMED_OUT"
+    retryable = True
+    hint = "What came is kept until the next gc: asking again goes on from there."
+
+
+class Stopped(FetchFailed):
+    """An operation that ended before it was done because somebody asked for that."""
+
+    code = "STOPPED"
+    retryable = True
+
+
+class QuotaExceeded(PinfoldError):
+    """More than a quota allows."""
+
+    code = "QUOTA_EXCEEDED"
+    hint = "Remove what is not needed any more, or ask the administrator for more room."
 
 
 class Unauthorised(PinfoldError):

@@ -43,7 +43,7 @@ bench: engines
 	$(BIN)/python -m bench $(ARGS)
 
 engines: $(DEV)
-	$(BIN)/python engines/install.py
+	$(BIN)/python -m engines.install
 
 soak: $(DEV)
 	$(BIN)/python -m pytest -m soak -n 2

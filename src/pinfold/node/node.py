@@ -78,6 +78,11 @@ class Node:
         """The folder that holds everything."""
         return self._data_dir
 
+    @property
+    def store(self) -> Store:
+        """The block store below, for the rooms of this package; its rules are its own."""
+        return self._store
+
     def close(self) -> None:
         """Let go of the folder; safe to call twice."""
         if not self._closed:

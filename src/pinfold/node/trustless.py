@@ -5,31 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Final, NoReturn
+from typing import Final
 
 import httpx
 
-from pinfold.core.block import MAX_BLOCK_BYTES, Block
+from pinfold.core.block import Block
 from pinfold.core.cid import CID
 from pinfold.core.errors import BlockCorrupt, FetchFailed, InvalidInput, PinfoldError
-from pinfold.version import __version__
+from pinfold.node.gateway_http import HEADERS, RAW_BLOCK, block_body, gateway_url, get, shown
 
 _TIMEOUT_S: Final = 15.0  # to connect, and between two pieces; a gateway may search the network first
 _DEADLINE_TIMEOUTS: Final = 4  # so many timeouts a block may take in all: one byte at a time is no way out
-_MAX_REDIRECTS: Final = 5
 _MAX_FAILURES: Final = 3  # so often in a row a gateway may not answer at all before nobody asks it again
-_SCHEMES: Final = ("http", "https")
-_HEADERS: Final = {
-    "accept": "application/vnd.ipld.raw",
-    "accept-encoding": "identity",  # a block is small, and a compressed one could grow to any size
-    "user-agent": f"pinfold/{__version__}",
-}
+_HEADERS: Final = {**HEADERS, "accept": RAW_BLOCK}
 
 
 class _Gateway:
     def __init__(self, url: httpx.URL) -> None:
         self.url = str(url).rstrip("/")
-        self.name = str(url.copy_with(userinfo=b""))  # what a message may say of it
+        self.name = shown(url)  # what a message may say of it
         self.failures = 0
 
 
@@ -38,11 +32,11 @@ class TrustlessClient:
 
     def __init__(self, urls: Sequence[str], *, timeout_s: float = _TIMEOUT_S) -> None:
         """Gateways by their address, such as ``http://127.0.0.1:8080``.  Raises: InvalidInput."""
-        self._gateways = [_Gateway(_checked(url)) for url in urls]
+        self._gateways = [_Gateway(gateway_url(url)) for url in urls]
         if not self._gateways:
             raise InvalidInput("no gateway to fetch from was given")
         self._deadline_s = timeout_s * _DEADLINE_TIMEOUTS
-        self._client = httpx.Client(timeout=timeout_s, headers=_HEADERS, follow_redirects=False)
+        self._client = httpx.Client(timeout=timeout_s)
 
     def close(self) -> None:
         """Close connections."""
@@ -79,52 +73,7 @@ class TrustlessClient:
 
     def _get(self, url: str) -> bytes:
         deadline = time.monotonic() + self._deadline_s
-        for _ in range(_MAX_REDIRECTS + 1):
-            with self._client.stream("GET", url) as response:
-                if response.is_redirect:
-                    url = _next(response)
-                    continue
-                if response.status_code != httpx.codes.OK:
-                    raise FetchFailed(f"it answered {response.status_code} {response.reason_phrase}".rstrip())
-                if response.headers.get("content-encoding", "identity") != "identity":
-                    raise FetchFailed("it compressed what was to be sent as it is")
-                return _body(response, deadline)
-        raise FetchFailed(f"more than {_MAX_REDIRECTS} redirects")
-
-
-def _checked(text: str) -> httpx.URL:
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL as exc:
-        raise InvalidInput(f"{text!r} is no address of a gateway: {exc}") from None
-    if url.scheme not in _SCHEMES or not url.host or url.query or url.fragment:
-        raise InvalidInput(f"{text!r} is no address of a gateway; one looks like http://127.0.0.1:8080")
-    return url
-
-
-def _next(response: httpx.Response) -> str:
-    """Where a redirect leads: to HTTP only, and not out of TLS."""
-    request = response.next_request
-    if request is None:
-        _refuse_redirect("nowhere")
-    url = request.url
-    if url.scheme not in _SCHEMES or (response.url.scheme == "https" and url.scheme != "https"):
-        _refuse_redirect(str(url))
-    return str(url)
-
-
-def _refuse_redirect(where: str) -> NoReturn:
-    raise FetchFailed(f"it redirected to {where}")
-
-
-def _body(response: httpx.Response, deadline: float) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    for piece in response.iter_raw():
-        parts.append(piece)
-        size += len(piece)
-        if size > MAX_BLOCK_BYTES:
-            raise FetchFailed(f"it sent more than the {MAX_BLOCK_BYTES:,} bytes that a block may have")
-        if time.monotonic() > deadline:
-            raise httpx.ReadTimeout("it was too slow")
-    return b"".join(parts)
+        with get(self._client, url, _HEADERS) as response:
+            if response.status_code != httpx.codes.OK:
+                raise FetchFailed(f"it answered {response.status_code} {response.reason_phrase}".rstrip())
+            return block_body(response, deadline)

@@ -54,9 +54,8 @@ class Postgres:
         folder.chmod(0o700)
         self._user.own(folder)
         if not self._user.can_enter(folder):
-            raise ServerFailed(
-                f"PostgreSQL must not run as root, and its user cannot enter {folder}: name a folder that others may enter"
-            )
+            wanted = "name one outside of private folders"
+            raise ServerFailed(f"PostgreSQL must not run as root, and its user cannot enter {folder}: {wanted}")
         self._programs, self._libraries = self._reachable_programs()
 
     def _reachable_programs(self) -> tuple[Path, list[Path]]:

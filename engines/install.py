@@ -12,23 +12,27 @@ from engines import get_kubo, get_postgres, get_redis, get_suites
 from engines.places import Unavailable
 
 ENGINES = {
-    "PostgreSQL": (get_postgres.get_postgres, get_postgres.ADVICE),
-    "Redis": (get_redis.get_redis, get_redis.ADVICE),
-    "The npm suites": (get_suites.get_suites, get_suites.ADVICE),
-    "Kubo": (get_kubo.get_kubo, get_kubo.ADVICE),  # last, as it may take minutes
+    "postgresql": (get_postgres.get_postgres, get_postgres.ADVICE),
+    "redis": (get_redis.get_redis, get_redis.ADVICE),
+    "npm": (get_suites.get_suites, get_suites.ADVICE),
+    "kubo": (get_kubo.get_kubo, get_kubo.ADVICE),  # last, as it may take minutes
 }
 
 
 def main(wanted: list[str]) -> int:
-    """Install every engine, or those whose first letters are given; 0 when all of them are there."""
+    """Install the engines that are named, or every one; 0 when all of them are there."""
+    unknown = [name for name in wanted if name not in ENGINES]
+    if unknown:
+        print(f"no such engine: {', '.join(unknown)}; there are {', '.join(ENGINES)}", file=sys.stderr)
+        return 2
     missing = []
     for name, (get, advice) in ENGINES.items():
-        if wanted and not any(name.lower().removeprefix("the ").startswith(word.lower()) for word in wanted):
+        if wanted and name not in wanted:
             continue
         try:
             print(get(), flush=True)
         except Unavailable as exc:
-            missing.append(f"{name}: not here and not to be had: {exc}\n{advice}")
+            missing.append(f"{name} is not here and could not be brought: {exc}.\n{advice}")
     if missing:
         print("\n".join([*missing, "Without them, tests that need them are skipped and say so."]), file=sys.stderr)
     return 1 if missing else 0

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,10 @@ from pinfold.node.model import ProblemKind
 from pinfold.node.trustless import TrustlessClient
 from pinfold.store import Store
 from tests.support.dags import Tree, noise
+from tests.support.gateways import Answer, Honest, begin, gateway, not_found, send
 from tests.support.stores import damage, leaves, lose, pinned_file, put_blocks, put_file, put_tree, put_value
 
 CONTENT = noise(1, 20_000)
-Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 @pytest.fixture(autouse=True)
@@ -47,64 +46,12 @@ def source(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-@contextmanager
-def gateway(answer: Answer) -> Iterator[str]:
-    """A server on loopback whose every answer is this function's."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            try:
-                answer(self)
-            except ConnectionError:  # the client had enough
-                pass
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def send(request: BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: str) -> None:
-    request.send_response(status)
-    for name, value in ({"Content-Length": str(len(body))} | headers).items():
-        request.send_header(name.replace("_", "-"), value)
-    request.end_headers()
-    request.wfile.write(body)
-
-
-def honest(source: Store) -> Answer:
-    """What a trustless gateway over that store answers."""
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        path, _, query = request.path.partition("?")
-        assert query == "format=raw"
-        assert request.headers["Accept"] == "application/vnd.ipld.raw"
-        cid = CID.parse(path.removeprefix("/ipfs/"))
-        row = source.row(cid.multihash)
-        send(request, source.read(cid.multihash)) if row else not_found(request)
-
-    return answer
-
-
-def not_found(request: BaseHTTPRequestHandler) -> None:
-    send(request, b"not here", 404)
-
-
 def lying(request: BaseHTTPRequestHandler) -> None:
     send(request, b"other bytes")
 
 
 def endless(request: BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.end_headers()
+    begin(request, "application/octet-stream")
     for _ in range(1000):
         request.wfile.write(bytes(65536))
 
@@ -115,7 +62,7 @@ def test_damaged_blocks_are_replaced(store: Store, source: Store) -> None:
     bad = {file, *leaves(store, file)[3:6]}
     for cid in bad:
         damage(store, cid, 7)
-    with gateway(honest(source)) as url:
+    with gateway(Honest(source)) as url:
         report = repair(store, [url])
     assert (set(report.repaired), report.failed) == (bad, ())
     assert verify(store).ok
@@ -132,7 +79,7 @@ def test_missing_blocks_are_fetched_level_by_level(store: Store, source: Store) 
     lost = [cid for cid in map(CID.from_bytes, store.local_cids()) if cid != put_file(store, b"x")]
     for cid in lost:
         lose(store, cid)
-    with gateway(honest(source)) as url:
+    with gateway(Honest(source)) as url:
         report = repair(store, [url + "/"])
     assert (set(report.repaired), report.failed) == (set(lost), ())
     store.gc()
@@ -146,7 +93,7 @@ def test_what_is_below_a_damaged_block_is_mended_too(store: Store, source: Store
     leaf = leaves(store, file)[2]
     lose(store, leaf)
     damage(store, file, 9)
-    with gateway(honest(source)) as url:
+    with gateway(Honest(source)) as url:
         report = repair(store, [url])
     assert (set(report.repaired), report.failed) == ({file, leaf}, ())
     assert verify(store).ok
@@ -163,7 +110,7 @@ def test_a_gateway_that_is_no_help_is_passed_over(store: Store, source: Store, f
     file = pinned_file(store, CONTENT)
     put_file(source, CONTENT)
     damage(store, file)
-    with gateway(first) as useless, gateway(honest(source)) as useful:
+    with gateway(first) as useless, gateway(Honest(source)) as useful:
         report = repair(store, [useless, useful])
     assert (report.repaired, report.failed) == ((file,), ())
     assert verify(store).ok
@@ -183,7 +130,7 @@ def test_a_stalled_gateway_is_left_after_its_time(store: Store, source: Store) -
         request.wfile.flush()
         done.wait(30)
 
-    with gateway(stalled) as useless, gateway(honest(source)) as useful:
+    with gateway(stalled) as useless, gateway(Honest(source)) as useful:
         report = repair(store, [useless, useful], timeout_s=0.2)
         done.set()
     assert (report.repaired, report.failed) == ((file,), ())
@@ -218,7 +165,7 @@ def test_what_could_be_fetched_of_a_pin_is_kept_though_something_is_still_missin
     put_blocks(source, {there.bytes: store.read(there.multihash)})
     for cid in (there, absent):
         lose(store, cid)
-    with gateway(honest(source)) as url:
+    with gateway(Honest(source)) as url:
         report = repair(store, [url])
     assert report.repaired == (there,)
     assert [problem.cid for problem in report.failed] == [absent]
@@ -245,14 +192,14 @@ def test_a_structured_block_is_fetched_with_what_it_links_to(store: Store, sourc
     store.pin(root, PinMode.RECURSIVE)
     lose(store, root)
     lose(store, leaf)
-    with gateway(honest(source)) as url:
+    with gateway(Honest(source)) as url:
         assert set(repair(store, [url]).repaired) == {root, leaf}
     assert verify(store).ok
 
 
 def test_redirects_are_followed_to_http_alone(source: Store) -> None:
     file = put_file(source, b"x")
-    with gateway(honest(source)) as target:
+    with gateway(Honest(source)) as target:
 
         def elsewhere(request: BaseHTTPRequestHandler) -> None:
             send(request, b"", 302, Location=target + request.path)
@@ -286,8 +233,7 @@ def test_a_gateway_that_never_answers_is_asked_three_times(source: Store) -> Non
 
     def hang_up(request: BaseHTTPRequestHandler) -> None:
         asked.append(request.path)
-        request.connection.close()
-        raise ConnectionAbortedError
+        request.close_connection = True
 
     with gateway(hang_up) as url, TrustlessClient([url], timeout_s=1) as client:
         for number in range(6):

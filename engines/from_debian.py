@@ -43,10 +43,9 @@ def bring(package: str) -> None:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise Unavailable("this is no Debian (no apt-get), and nothing else brings it")
     print(f"Debian's package {package} is unpacked into {DEBIAN} …", flush=True)
+    shutil.rmtree(APT, ignore_errors=True)  # of a try that failed: every archive that lies here later is unpacked
     for folder in (APT / "lists" / "partial", APT / "cache" / "archives" / "partial", DEBIAN):
         folder.mkdir(parents=True, exist_ok=True)
-    for archive in (APT / "cache" / "archives").glob("*.deb"):
-        archive.unlink()  # of an earlier package: everything that lies here after the download is unpacked
     config = APT / "apt.conf"
     config.write_text(CONFIG.format(apt=APT, user="root" if os.geteuid() == 0 else ""))
     apt = ["apt-get", "-q", "-y", "-c", str(config)]
@@ -57,7 +56,7 @@ def bring(package: str) -> None:
         raise Unavailable(f"apt says that {package} is installed here, but what it installed cannot be used")
     for archive in archives:
         run(["dpkg-deb", "--extract", str(archive), str(DEBIAN)])
-        archive.unlink()
+    shutil.rmtree(APT)  # its lists are large, and old by the next time
 
 
 def run(command: list[str]) -> None:

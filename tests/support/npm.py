@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from engines.get_suites import HERE, NODE, STAMP, SUITES, lock_digest
+from engines.get_suites import NODE, STAMP, SUITES, lock_digest
+from engines.places import HERE
 
 from tests.support.shared import shared_path
 

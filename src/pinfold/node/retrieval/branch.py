@@ -24,13 +24,13 @@ from pinfold.core.errors import BlockCorrupt, BlockTooLarge, InvalidCID, Malform
 from pinfold.core.multihash import IDENTITY
 from pinfold.node.retrieval.frontier import Found, has_links, key_of
 from pinfold.node.retrieval.source import Lied, Source
+from pinfold.node.retrieval.transfers import is_idle
 
 if TYPE_CHECKING:
     from pinfold.node.retrieval.retrieval import Retrieval
 
 _GROUP_BYTES: Final = 1 << 20
 _GROUP_BLOCKS: Final = 256
-_GROUP_SECONDS: Final = 0.2  # a slow stream is not to hold back what came
 _IN_FLIGHT: Final = 6  # groups that wait for a hasher: 12 MiB at most
 _ALIEN_BYTES: Final = 4 << 20  # of blocks that nobody asked for
 _ALIEN_BLOCKS: Final = 1024
@@ -60,6 +60,7 @@ class _Body:
     """The body of an answer as a stream to read from; gives what there is, so that nothing waits for more."""
 
     def __init__(self, response: httpx.Response, intake: _Intake) -> None:
+        self._response = response
         self._pieces: Iterator[bytes] = response.iter_raw()
         self._rest = memoryview(b"")
         self._intake = intake
@@ -67,6 +68,8 @@ class _Body:
     def read(self, size: int) -> bytes:
         """At most ``size`` bytes; none at the end.  Raises: httpx's errors."""
         if not self._rest:
+            if is_idle(self._response):
+                self._intake.pause()
             self._intake.check_pace()
             self._rest = memoryview(next(self._pieces, b""))
         piece, self._rest = self._rest[:size], self._rest[size:]
@@ -80,7 +83,6 @@ class _Intake:
         self._claimed: set[bytes] = set()  # keys that this stream claimed and that were not delivered yet
         self._group: list[tuple[bytes, Record]] = []
         self._group_bytes = 0
-        self._group_since = 0.0
         self._waiting: deque[Future[None]] = deque()
         self._aliens: dict[bytes, Record] = {}
         self._alien_blocks = self._alien_bytes = 0
@@ -88,12 +90,14 @@ class _Intake:
         self._first: Found | None = None
         self._useful_at = time.monotonic()
 
-    def check_pace(self) -> None:
-        """Hand on what waits, and refuse a stream that brings nothing.  Raises: ReadTimeout."""
-        now = time.monotonic()
-        if self._group and now - self._group_since > _GROUP_SECONDS:
+    def pause(self) -> None:
+        """Hand on what was gathered: nobody knows when more will come."""
+        if self._group:
             self._hand_on()
-        if now - self._useful_at > self._source.trickle_s:
+
+    def check_pace(self) -> None:
+        """Refuse a stream that brings nothing.  Raises: ReadTimeout."""
+        if time.monotonic() - self._useful_at > self._source.trickle_s:
             raise httpx.ReadTimeout("nothing useful came for too long")
 
     def take(self, record: Record) -> bool:
@@ -120,8 +124,6 @@ class _Intake:
         self._new_bytes += len(record.data)
         self._useful_at = time.monotonic()
         if not has_links(record.cid):
-            if not self._group:
-                self._group_since = self._useful_at
             self._group.append((key, record))
             self._group_bytes += len(record.data)
             if self._group_bytes >= _GROUP_BYTES or len(self._group) >= _GROUP_BLOCKS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -43,6 +44,19 @@ class Transfers:
                 with suppress(OSError):  # it ended by itself just now
                     # Not a TLS socket's own shutdown: that takes away what the reading thread works with.
                     socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def is_idle(response: httpx.Response) -> bool:
+    """Whether nothing more has come by now; reading on would wait.  For TLS, True may be wrong."""
+    connection = _socket_of(response)
+    if connection is None:
+        return False
+    poll = select.poll()
+    try:
+        poll.register(connection, select.POLLIN)
+    except ValueError:  # closed
+        return False
+    return not poll.poll(0)
 
 
 def _socket_of(response: httpx.Response) -> socket.socket | None:

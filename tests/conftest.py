@@ -7,20 +7,50 @@ such a skip is a failure, so that a green run means that everything was tried.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 
 import pytest
+from engines import postgres_server, redis_server
 
-from tests.support.kubo import IPFS, WHERE_FROM, Kubo
+from tests.support import kubo as kubo_engine
+from tests.support import npm
+from tests.support.kubo import Kubo
 
 NOTHING_MAY_BE_MISSING = os.environ.get("PINFOLD_REQUIRE_ENGINES") == "1"
 
 
+@dataclass(frozen=True)
+class Engine:
+    """What the tests of one marker need: the fixtures that set the marker, whether it is here, and a word if not."""
+
+    fixtures: frozenset[str]
+    is_here: Callable[[], bool]
+    where_from: str
+
+
+ENGINES = {
+    "kubo": Engine(frozenset({"kubo", "kubo_daemon"}), kubo_engine.IPFS.exists, kubo_engine.WHERE_FROM),
+    "postgres": Engine(
+        frozenset({"postgres_engine", "postgres_url"}), postgres_server.postgres_is_here, postgres_server.WHERE_FROM
+    ),
+    "redis": Engine(frozenset({"redis_engine", "redis_url"}), redis_server.redis_is_here, redis_server.WHERE_FROM),
+    "npm": Engine(frozenset(), npm.suites_are_here, npm.WHERE_FROM),
+}
+
+
+def require(engine: str) -> None:
+    """Skip with a word where an engine is missing."""
+    if not ENGINES[engine].is_here():
+        pytest.skip(ENGINES[engine].where_from)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what uses a Kubo fixture, and leave long runs out unless ``-m`` names them."""
+    """Mark what uses an engine's fixture, and leave long runs out unless ``-m`` names them."""
     for item in items:
-        if {"kubo", "kubo_daemon"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker("kubo")
+        for name, engine in ENGINES.items():
+            if engine.fixtures & set(getattr(item, "fixturenames", ())):
+                item.add_marker(name)
     if "soak" in (config.option.markexpr or ""):
         return
     soak = [item for item in items if item.get_closest_marker("soak")]
@@ -30,9 +60,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what is marked ``kubo`` where there is none."""
-    if item.get_closest_marker("kubo") and not IPFS.exists():
-        pytest.skip(WHERE_FROM)
+    """Skip what is marked with an engine that is not here."""
+    for name in ENGINES:
+        if item.get_closest_marker(name):
+            require(name)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -41,7 +72,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn the skip of a test that must not be skipped into a failure."""
     report = yield
-    wanted = item.get_closest_marker("kubo") or item.get_closest_marker("shared")
+    wanted = any(item.get_closest_marker(name) for name in (*ENGINES, "shared"))
     if NOTHING_MAY_BE_MISSING and wanted and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = (
@@ -65,16 +96,14 @@ def pytest_make_collect_report(
 @pytest.fixture(scope="session")
 def kubo(tmp_path_factory: pytest.TempPathFactory) -> Kubo:
     """A real Kubo repository without a daemon, shared by the tests of one worker: use content of your own."""
-    if not IPFS.exists():
-        pytest.skip(WHERE_FROM)
+    require("kubo")
     return Kubo(tmp_path_factory.mktemp("kubo"))
 
 
 @pytest.fixture(scope="session")
 def kubo_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
     """A real Kubo that runs as an offline daemon on loopback, shared by the tests of one worker."""
-    if not IPFS.exists():
-        pytest.skip(WHERE_FROM)
+    require("kubo")
     node = Kubo(tmp_path_factory.mktemp("kubo-daemon"))
     node.start_daemon("--offline")
     yield node

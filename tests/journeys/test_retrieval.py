@@ -477,6 +477,22 @@ def test_a_block_that_is_too_large_is_refused(node: Node) -> None:
     assert list(node.refs_local()) == []
 
 
+def test_cookies_are_not_kept(node: Node, source: Store) -> None:
+    root = put_file(source, CONTENT)
+    honest, cookies = Honest(source, car=False), []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        cookies.append(request.headers["Cookie"])
+        if wants_car(request):
+            send(request, b"", 406, Set_Cookie="tracked=1; Path=/")
+        else:
+            honest(request)
+
+    with gateway(answer) as url:
+        retrieve(node, root, url)
+    assert set(cookies) == {None}
+
+
 def test_a_busy_source_is_asked_again_when_it_said(node: Node, source: Store) -> None:
     root = put_file(source, b"x")
     honest, answers = Honest(source), iter([429, 503, 503])

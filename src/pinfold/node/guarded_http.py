@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Collection, Iterable, Sequence
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, NoReturn, TypeAlias
 
 import httpcore
@@ -47,7 +48,7 @@ def guarded_client(*, allow_private: bool, trusted_hosts: Collection[str] = (), 
         keepalive_expiry=limits.keepalive_expiry,
         network_backend=_GuardedBackend(_Guard(allow_private, trusted_hosts)),
     )
-    return httpx.Client(transport=transport, trust_env=False, **options)
+    return httpx.Client(transport=transport, trust_env=False, cookies=_no_cookies(), **options)
 
 
 def guarded_async_client(
@@ -64,7 +65,12 @@ def guarded_async_client(
         keepalive_expiry=limits.keepalive_expiry,
         network_backend=_AsyncGuardedBackend(_Guard(allow_private, trusted_hosts)),
     )
-    return httpx.AsyncClient(transport=transport, trust_env=False, **options)
+    return httpx.AsyncClient(transport=transport, trust_env=False, cookies=_no_cookies(), **options)
+
+
+def _no_cookies() -> CookieJar:
+    """A jar that takes nothing: a long-lived client is not to carry what strangers put there."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 class _Guard:

@@ -10,7 +10,7 @@ Nothing here waits or locks: whoever calls holds the lock of the retrieval.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from pyroaring import BitMap
@@ -27,6 +27,7 @@ from pinfold.store.writer import Writer
 
 MAX_MISSING: Final = 1 << 20
 """Missing blocks that are kept in mind, about 250 bytes each."""
+_LOOK_BACK: Final = 64
 _LEAVES: Final = frozenset({RAW, CBOR, JSON})
 _READABLE: Final = codec.KNOWN | _LEAVES
 
@@ -198,6 +199,18 @@ class Frontier:
             )
 
     # -- blocks that come --------------------------------------------------------------------------------------------
+
+    def latest(self, fits: Callable[[bytes], bool]) -> bytes | None:
+        """The wanted block that was found last, of those that fit; only the last few are looked at."""
+        passed: list[tuple[bytes, Wanted]] = []
+        found = None
+        while self.wanted and len(passed) < _LOOK_BACK and found is None:
+            # Not by ``reversed``: that walks over all that was removed from the end, again and again.
+            passed.append(self.wanted.popitem())
+            if fits(passed[-1][0]):
+                found = passed[-1][0]
+        self.wanted.update(reversed(passed))
+        return found
 
     def claim(self, key: bytes) -> Wanted | None:
         """Take what is missing for fetching; None when nobody misses it."""

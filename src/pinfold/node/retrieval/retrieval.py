@@ -60,7 +60,6 @@ _FLUSH_SECONDS: Final = 5.0  # a slow retrieval loses no more than that to a pow
 _FLUSH_LOOK_UPS: Final = 1 << 18  # the writer remembers each until the next flush
 _TICK_S: Final = 0.1  # how soon a stop or a time limit is noticed
 _HASHERS: Final = 2  # for CARs: one thread reads, and hashing lets go of the interpreter
-_LOOK_BACK: Final = 64  # wanted blocks that are looked at for one that a certain source may have
 _BRANCH_LINKS: Final = 16  # from so many missing links on a CAR is worth a request of its own
 _MAX_STUCK: Final = 1000  # blocks that nobody has, until the rest is not tried any more
 _STRAY_WAIT_S: Final = 0.5  # for threads that wait for a source that has not begun to answer; they can do no harm
@@ -398,11 +397,12 @@ class Retrieval:
     def _single_for(self, source: Source) -> bytes | None:
         """A block to ask this source for: of those that were found last, so that few are known and missing."""
         poor = source.is_poor and any(not other.is_poor for other in self._pool.live)
-        for _, key in zip(range(_LOOK_BACK), reversed(self._frontier.wanted), strict=False):
+
+        def may_have(key: bytes) -> bool:
             tried = self._tried.get(key, ())
-            if source.url not in tried and (tried or not poor):
-                return key
-        return None
+            return source.url not in tried and (bool(tried) or not poor)
+
+        return self._frontier.latest(may_have)
 
     def _consider_branch(self, cid: bytes, found: Found) -> None:
         """A block that came alone, or was here, may have most of its links missing: then a CAR of it pays."""

@@ -19,15 +19,33 @@ class Answer(BaseModel, Generic[T]):
 class Pagination(BaseModel):
     """Where a page stands among all of them."""
 
-    page: int = Field(description="This page, counted from 1.", examples=[1])
+    page: int | None = Field(
+        description="This page, counted from 1; null where the list was asked for by `cursor`.", examples=[1]
+    )
     limit: int = Field(description="Entries on a full page.", examples=[20])
     total: int = Field(description="Entries on all pages.", examples=[42])
+    total_is_exact: bool = Field(
+        description="Whether there are just as many; else `total` is the least there are: more are not counted.",
+        examples=[True],
+    )
     pages: int = Field(description="Pages; 0 when there are no entries.", examples=[3])
+    next_cursor: str | None = Field(
+        description="Send it as `cursor` to get the entries after these; null on the last page.", examples=[None]
+    )
 
     @classmethod
-    def of(cls, page: int, limit: int, total: int) -> Pagination:
+    def of(
+        cls, page: int | None, limit: int, total: int, *, is_exact: bool = True, next_cursor: str | None = None
+    ) -> Pagination:
         """The pagination of ``total`` entries."""
-        return cls(page=page, limit=limit, total=total, pages=-(-total // limit))
+        return cls(
+            page=page,
+            limit=limit,
+            total=total,
+            total_is_exact=is_exact,
+            pages=-(-total // limit),
+            next_cursor=next_cursor,
+        )
 
 
 class ListAnswer(BaseModel, Generic[T]):

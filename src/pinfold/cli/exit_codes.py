@@ -44,12 +44,15 @@ ERROR_CODES: Final[dict[type[errors.PinfoldError], int]] = {
     errors.PinNotFound: 33,
     errors.FileRecordNotFound: 34,
     errors.SourceNotFound: 35,
+    errors.RecordNotFound: 36,
     errors.Conflict: 40,
     errors.PinConflict: 41,
     errors.BlockPinned: 42,
     errors.FileRecordConflict: 43,
     errors.NotAFile: 44,
     errors.NotADirectory: 45,
+    errors.RecordConflict: 46,
+    errors.ReplicationImpossible: 47,
     errors.SourceUnreadable: 50,
     errors.SourceChanged: 51,
     errors.SymlinkLoop: 52,
@@ -63,6 +66,7 @@ ERROR_CODES: Final[dict[type[errors.PinfoldError], int]] = {
     errors.StoreInUse: 83,
     errors.StoreUnreadable: 84,
     errors.CatalogueLost: 85,
+    errors.DatabaseOutdated: 86,
     errors.FetchFailed: 90,
     errors.Unauthorised: 91,
     errors.PayloadTooLarge: 92,
@@ -71,6 +75,8 @@ ERROR_CODES: Final[dict[type[errors.PinfoldError], int]] = {
     errors.AddressRefused: 95,
     errors.TimedOut: 96,
     errors.Stopped: 97,
+    errors.Forbidden: 98,
+    errors.TooManyRequests: 99,
 }
 
 

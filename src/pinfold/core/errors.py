@@ -20,11 +20,14 @@ PinfoldError
 │   ├── PathNotFound
 │   ├── PinNotFound
 │   ├── FileRecordNotFound
+│   ├── RecordNotFound      an organisation, user, token, webhook …
 │   └── SourceNotFound      a path on this machine
 ├── Conflict
 │   ├── PinConflict
 │   ├── BlockPinned
-│   └── FileRecordConflict
+│   ├── FileRecordConflict
+│   ├── RecordConflict      a name or an e-mail address that is taken, and the like
+│   └── ReplicationImpossible  more copies than the engine has peers
 ├── NotAFile / NotADirectory
 ├── SourceUnreadable        a local file or folder that cannot be read
 │   ├── SourceChanged
@@ -37,6 +40,7 @@ PinfoldError
 │   ├── StoreNewer          written by a newer version
 │   ├── StoreInUse          another major version runs on it
 │   ├── StoreUnreadable     rights, or a path that is no data folder
+│   ├── DatabaseOutdated    the platform's database waits for ``db upgrade``
 │   └── CatalogueLost       the catalogue is missing or damaged; ``repo rebuild`` makes it anew
 ├── FetchFailed
 │   ├── AddressRefused      a host that may not be connected to
@@ -44,6 +48,8 @@ PinfoldError
 │   └── Stopped             somebody asked a running operation to end
 ├── QuotaExceeded
 ├── Unauthorised
+├── Forbidden               known, but without the right
+├── TooManyRequests
 ├── PayloadTooLarge
 ├── InvalidSetting
 └── VerificationFailed      a check ran to its end and found something wrong
@@ -197,6 +203,12 @@ class FileRecordNotFound(NotFound):
     code = "FILE_NOT_FOUND"
 
 
+class RecordNotFound(NotFound):
+    """A record of the platform that is not there, or not for this caller's eyes."""
+
+    code = "RECORD_NOT_FOUND"
+
+
 class SourceNotFound(NotFound):
     """A path on this machine that does not exist."""
 
@@ -226,6 +238,19 @@ class FileRecordConflict(Conflict):
     """A change to a file record that its state does not allow."""
 
     code = "FILE_CONFLICT"
+
+
+class RecordConflict(Conflict):
+    """Something of that name is there already."""
+
+    code = "RECORD_CONFLICT"
+
+
+class ReplicationImpossible(Conflict):
+    """More copies were asked for than the engine has peers."""
+
+    code = "REPLICATION_IMPOSSIBLE"
+    hint = "Ask for fewer copies, or add nodes."
 
 
 class NotAFile(PinfoldError):
@@ -316,6 +341,13 @@ class StoreUnreadable(StoreError):
     code = "STORE_UNREADABLE"
 
 
+class DatabaseOutdated(StoreError):
+    """A database whose schema is older than this version's."""
+
+    code = "DATABASE_OUTDATED"
+    hint = "Back it up, then run `pinfold db upgrade`."
+
+
 class CatalogueLost(StoreError):
     """The catalogue is missing or damaged; the content is not."""
 
@@ -364,6 +396,21 @@ class Unauthorised(PinfoldError):
 
     code = "UNAUTHORISED"
     hint = "Send the token printed at first start: Authorization: Bearer …"
+
+
+class Forbidden(PinfoldError):
+    """A request of somebody who is known and lacks the right."""
+
+    code = "FORBIDDEN"
+    hint = "Ask for a token with the scope that is named, or a role that has it."
+
+
+class TooManyRequests(PinfoldError):
+    """More requests than a limit allows in its window."""
+
+    code = "TOO_MANY_REQUESTS"
+    retryable = True
+    hint = "Wait as long as the Retry-After header says."
 
 
 class PayloadTooLarge(PinfoldError):

@@ -1,13 +1,29 @@
-"""All that differs between databases; today there is SQLite, and PostgreSQL will stand beside it."""
+"""All that differs between SQLite and PostgreSQL: how to connect, to begin, to lease and to search."""
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.engine import Connection
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Engine,
+    Select,
+    and_,
+    bindparam,
+    create_engine,
+    event,
+    literal_column,
+    make_url,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pinfold.core.errors import InvalidSetting
@@ -21,7 +37,10 @@ _PRAGMAS: Final = (
     "PRAGMA synchronous = FULL",  # a commit that was answered survives a power cut
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
     "PRAGMA foreign_keys = ON",
+    "PRAGMA cache_size = -32768",  # KiB, a connection: the inner pages of a table of millions of rows
+    "PRAGMA temp_store = MEMORY",
 )
+_TRIGRAM: Final = 3  # shorter terms have no trigram to look up
 
 
 def connect(url: str) -> Engine:
@@ -30,12 +49,25 @@ def connect(url: str) -> Engine:
         parsed = make_url(url)
     except ArgumentError as exc:
         raise InvalidSetting("database_url is no SQLAlchemy URL, such as sqlite:////path/to/file") from exc
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
-        raise InvalidSetting(f"database_url names {parsed.drivername!r}; this version keeps its rows in an SQLite file")
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        return _connect_postgresql(parsed)
+    if backend != "sqlite" or parsed.database in (None, "", ":memory:"):
+        raise InvalidSetting(f"database_url names {parsed.drivername!r}; it takes an SQLite file or postgresql://…")
     engine = create_engine(parsed)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _connect_postgresql(url: URL) -> Engine:
+    # One driver, whatever the URL says after its "+"; a pool that notices connections the server closed.
+    return create_engine(url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=8, pool_pre_ping=True)
+
+
+def is_sqlite(session: Session) -> bool:
+    """Whether the session talks to SQLite."""
+    return session.get_bind().dialect.name == "sqlite"
 
 
 def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
@@ -49,3 +81,34 @@ def _begin(connection: Connection) -> None:
     # A writer that begins as a reader can fail at its first write although it waited: take the lock at once.
     writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def insert(session: Session, table: Any) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that takes ``on_conflict_do_update`` and ``on_conflict_do_nothing``, which both spell alike."""
+    return sqlite.insert(table) if is_sqlite(session) else postgresql.insert(table)
+
+
+def for_update(statement: Select[Any], *, skip_locked: bool = False) -> Select[Any]:
+    """The rows locked until the end; on SQLite a writer is alone anyway, and its dialect leaves this out."""
+    return statement.with_for_update(skip_locked=skip_locked)
+
+
+def contains(session: Session, column: InstrumentedAttribute[str], term: str) -> ColumnElement[bool]:
+    """Whether a searched column has ``term`` in it, letters' case aside; by index from three characters on."""
+    pattern = "%" + term.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    if not is_sqlite(session):
+        return column.ilike(pattern, escape="\\")
+    if len(term) < _TRIGRAM:
+        return column.ilike(pattern, escape="\\")
+    search = f"{column.class_.__tablename__}_search"
+    phrase: BindParameter[str] = bindparam(None, '"' + term.replace('"', '""') + '"', unique=True)
+    found: Select[tuple[int]] = (
+        select(literal_column("rowid")).select_from(text(search)).where(literal_column(search).match(phrase))
+    )
+    ids: ColumnElement[bool] = column.class_.number.in_(found)
+    return ids
+
+
+def has_meta(column: InstrumentedAttribute[dict[str, str]], wanted: dict[str, str]) -> ColumnElement[bool]:
+    """Whether a JSON object holds all these keys with these values."""
+    return and_(true(), *(column[key].as_string() == value for key, value in wanted.items()))

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from pinfold.db.models import TokenRow
+from pinfold.db.models import OrganisationRow, TokenRow
 
 
 def count(session: Session) -> int:
@@ -15,14 +15,23 @@ def count(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(TokenRow)) or 0
 
 
-def by_hash(session: Session, token_hash: bytes) -> TokenRow | None:
-    """The token whose hash this is."""
-    return session.scalar(select(TokenRow).where(TokenRow.token_hash == token_hash))
+def by_hash(session: Session, token_hash: bytes) -> tuple[TokenRow, OrganisationRow] | None:
+    """The token whose hash this is, and its organisation."""
+    row = session.execute(
+        select(TokenRow, OrganisationRow)
+        .join(OrganisationRow, OrganisationRow.id == TokenRow.organisation_id)
+        .where(TokenRow.token_hash == token_hash)
+    ).first()
+    return None if row is None else (row[0], row[1])
 
 
-def insert_first(session: Session, name: str, token_hash: bytes, now: datetime) -> bool:
-    """Whether the token was stored: only the first of all tokens is."""
-    if count(session):
-        return False
-    session.add(TokenRow(name=name, token_hash=token_hash, created_at=now))
-    return True
+def insert(
+    session: Session, organisation_id: str, name: str, token_hash: bytes, scopes: list[str], now: datetime
+) -> TokenRow:
+    """A new token of an organisation."""
+    row = TokenRow(
+        organisation_id=organisation_id, name=name, token_hash=token_hash, scopes=scopes, kind="owner", created_at=now
+    )
+    session.add(row)
+    session.flush()
+    return row

@@ -1,6 +1,6 @@
-"""Who may call: today one owner with one token."""
+"""Organisations, their people and tokens: who may call, and what for."""
 
-from pinfold.services.accounts.model import Caller
+from pinfold.services.accounts.model import Caller, Role, Scope
 from pinfold.services.accounts.service import AccountsService
 
-__all__ = ["AccountsService", "Caller"]
+__all__ = ["AccountsService", "Caller", "Role", "Scope"]

@@ -1,16 +1,91 @@
-"""Types of accounts."""
+"""Types of accounts: who calls, and what they may do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
+
+from pinfold.core.errors import Forbidden
+from pinfold.db.changes import Actor
 
 TOKEN_PREFIX: Final = "pf_"
 
 
+class Scope(StrEnum):
+    """What a token may be used for."""
+
+    FILES_READ = "files:read"
+    """See files."""
+    FILES_WRITE = "files:write"
+    """Upload, change and delete files."""
+    PINS_READ = "pins:read"
+    """See pins, here and by the Pinning Service API."""
+    PINS_WRITE = "pins:write"
+    """Ask for pins, change and remove them."""
+    WEBHOOKS_READ = "webhooks:read"
+    """See webhooks and what became of their deliveries."""
+    WEBHOOKS_WRITE = "webhooks:write"
+    """Make, change and remove webhooks, and send again."""
+    USAGE_READ = "usage:read"
+    """See usage, quotas and limits."""
+    AUDIT_READ = "audit:read"
+    """Read the audit log."""
+    ORG_READ = "org:read"
+    """See the organisation, its members and projects."""
+    ORG_ADMIN = "org:admin"
+    """Change the organisation: members, invitations, projects, tokens."""
+    SERVER_ADMIN = "server:admin"
+    """Look after the whole server: organisations, users, plans, jobs of all."""
+
+
+class Role(StrEnum):
+    """What a member of an organisation is."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+    VIEWER = "viewer"
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """The most that a token of such a member can be given."""
+        return SCOPES_OF_ROLE[self]
+
+
+_VIEWER: Final = frozenset({Scope.FILES_READ, Scope.PINS_READ, Scope.USAGE_READ, Scope.ORG_READ})
+_MEMBER: Final = _VIEWER | {Scope.FILES_WRITE, Scope.PINS_WRITE}
+_ADMIN: Final = frozenset(Scope) - {Scope.SERVER_ADMIN}
+SCOPES_OF_ROLE: Final[dict[Role, frozenset[Scope]]] = {
+    Role.VIEWER: _VIEWER,
+    Role.MEMBER: _MEMBER,
+    Role.ADMIN: _ADMIN,
+    Role.OWNER: _ADMIN,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request."""
+    """Who makes a request, for which organisation, and with what right."""
 
     token_id: str
     name: str
+    organisation_id: str
+    scopes: frozenset[Scope]
+    user_id: str | None = None
+    plan: str = "unlimited"
+    address: str = ""
+    """The network address that the request came from."""
+    request_id: str = ""
+
+    @property
+    def actor(self) -> Actor:
+        """As the audit log knows them."""
+        if self.user_id is not None:
+            return Actor("user", self.user_id, self.name, self.address, self.request_id)
+        return Actor("token", self.token_id, self.name, self.address, self.request_id)
+
+    def require(self, scope: Scope) -> None:
+        """Make sure of the right.  Raises: Forbidden."""
+        if scope not in self.scopes:
+            raise Forbidden(f"this needs a token with the scope {scope}")

@@ -1,0 +1,68 @@
+"""Whose rows a session can reach: the one place where queries are bound to an organisation.
+
+A session bound to an organisation sees, changes and adds rows of that organisation only, whatever the query says.  One
+bound to nobody can touch no row that has an owner.  ``EVERYBODY`` is for what looks after all of them: workers,
+administrators, and finding out whose a token is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
+
+from pinfold.db.models import OwnedByTenant
+
+EVERYBODY: Final = "*"
+"""The scope of what serves all organisations."""
+_KEY: Final = "organisation_id"
+
+
+class OutOfScope(Exception):
+    """A query that touches rows of an organisation without being bound to it: a mistake in this program."""
+
+
+def bind(session: Session, organisation_id: str) -> None:
+    """Let ``session`` reach the rows of one organisation, or of all with ``EVERYBODY``."""
+    session.info[_KEY] = organisation_id
+
+
+def bound_to(session: Session) -> str:
+    """The organisation that the session is bound to.  Raises: OutOfScope, where it is bound to none or to all."""
+    organisation_id: str = session.info.get(_KEY, "")
+    if organisation_id in ("", EVERYBODY):
+        raise OutOfScope("this query needs a session that is bound to one organisation")
+    return organisation_id
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _filter(state: ORMExecuteState) -> None:
+    organisation_id = state.session.info.get(_KEY)
+    if organisation_id == EVERYBODY or state.is_column_load or state.is_relationship_load:
+        return
+    if not organisation_id:
+        if any(issubclass(mapper.class_, OwnedByTenant) for mapper in state.all_mappers):
+            raise OutOfScope("rows of organisations need a session that is bound to one")
+        return
+    if state.is_insert:
+        return  # of many rows at once: ``_own`` does not see those, so their writers name the organisation
+    state.statement = state.statement.options(
+        with_loader_criteria(OwnedByTenant, lambda cls: cls.organisation_id == organisation_id, include_aliases=True)
+    )
+
+
+@event.listens_for(Session, "before_flush")
+def _own(session: Session, _context: UOWTransaction, _instances: object) -> None:
+    organisation_id = session.info.get(_KEY)
+    if organisation_id == EVERYBODY:
+        return
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if not isinstance(row, OwnedByTenant):
+            continue
+        if not organisation_id:
+            raise OutOfScope("rows of organisations need a session that is bound to one")
+        if row in session.new and inspect(row).dict.get(_KEY) is None:
+            row.organisation_id = organisation_id
+        elif row.organisation_id != organisation_id:
+            raise OutOfScope("a row of another organisation")

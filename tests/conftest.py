@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 from engines import postgres_server, redis_server
@@ -16,6 +17,10 @@ from engines import postgres_server, redis_server
 from tests.support import kubo as kubo_engine
 from tests.support import npm
 from tests.support.kubo import Kubo
+
+if TYPE_CHECKING:  # their client libraries load only where a test asks for a server
+    from tests.support.postgres import PostgresServer
+    from tests.support.redis_server import RedisServer
 
 NOTHING_MAY_BE_MISSING = os.environ.get("PINFOLD_REQUIRE_ENGINES") == "1"
 
@@ -108,3 +113,37 @@ def kubo_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
     node.start_daemon("--offline")
     yield node
     node.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_engine() -> Iterator[PostgresServer]:
+    """A real PostgreSQL without fsync, shared by the tests of one worker: use databases of your own."""
+    require("postgres")
+    from tests.support import postgres
+
+    with postgres.postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_engine: PostgresServer) -> Iterator[str]:
+    """The URL of an empty database on a real PostgreSQL, dropped after the test, whoever still uses it."""
+    url = postgres_engine.create_database()
+    yield url
+    postgres_engine.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def redis_engine() -> Iterator[RedisServer]:
+    """A real Redis, shared by the tests of one worker: use a database of your own."""
+    require("redis")
+    from tests.support import redis_server as client
+
+    with client.redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_engine: RedisServer) -> str:
+    """The URL of an empty numbered database on a real Redis."""
+    return redis_engine.empty_database()

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final, NamedTuple
@@ -45,9 +44,10 @@ from pinfold.core.errors import (
 from pinfold.core.pin import PinMode
 from pinfold.node.gateway_http import shown
 from pinfold.node.retrieval.branch import fetch_branch
-from pinfold.node.retrieval.frontier import Found, Frontier, Wanted, has_links, key_of
+from pinfold.node.retrieval.frontier import Found, Frontier, Wanted, has_links
 from pinfold.node.retrieval.model import RetrievalProgress, RetrievalSettings, Retrieved
 from pinfold.node.retrieval.pool import SourcePool
+from pinfold.node.retrieval.schedule import Query, Schedule, Single, Stream, Task
 from pinfold.node.retrieval.source import Lacks, Lied, OffersNoCar, Source
 from pinfold.node.retrieval.transfers import Transfers
 from pinfold.store import Store
@@ -60,7 +60,6 @@ _FLUSH_SECONDS: Final = 5.0  # a slow retrieval loses no more than that to a pow
 _FLUSH_LOOK_UPS: Final = 1 << 18  # the writer remembers each until the next flush
 _TICK_S: Final = 0.1  # how soon a stop or a time limit is noticed
 _HASHERS: Final = 2  # for CARs: one thread reads, and hashing lets go of the interpreter
-_BRANCH_LINKS: Final = 16  # from so many missing links on a CAR is worth a request of its own
 _MAX_STUCK: Final = 1000  # blocks that nobody has, until the rest is not tried any more
 _STRAY_WAIT_S: Final = 0.5  # for threads that wait for a source that has not begun to answer; they can do no harm
 
@@ -74,36 +73,6 @@ class Arrival(NamedTuple):
     links: Sequence[bytes]
 
 
-class Branch(NamedTuple):
-    """A block below which most is missing, so that a CAR of it pays; and who was asked for it already."""
-
-    cid: bytes
-    tried: frozenset[str]
-
-
-class _Query(NamedTuple):
-    """A question to one router."""
-
-    router: str
-    cid: CID
-
-
-class _Single(NamedTuple):
-    """One block, from one source."""
-
-    source: Source
-    key: bytes
-    wanted: Wanted
-
-
-class _Stream(NamedTuple):
-    """A CAR, from one source."""
-
-    source: Source
-    branch: Branch
-
-
-Task = _Query | _Single | _Stream
 AskRouter = Callable[[str, CID, Transfers], list[str]]
 
 
@@ -141,14 +110,10 @@ class Retrieval:
         self._writing = 0
         self._idle = 0
         self._active = 0
-        self._queries = [_Query(router, cid) for router in settings.routers]
-        self._asked: set[bytes] = {key_of(cid.bytes)}
-        self._branches: list[Branch] = []
-        self._streamed: set[bytes] = set()  # keys of the branches that are streamed now
-        self._tried: defaultdict[bytes, set[str]] = defaultdict(set)  # by key: sources that do not have it
         self._unflushed_bytes = self._unflushed_blocks = 0
         self._flushed_at = self._begun_at = time.monotonic()
         self._frontier: Frontier
+        self._schedule: Schedule
         self._writer: Writer
         self._workers: ThreadPoolExecutor | None = None
         self._futures: list[Future[None]] = []
@@ -166,11 +131,12 @@ class Retrieval:
         with self._store.writer() as writer:
             self._writer = writer
             self._frontier = Frontier(self._store, writer, self._cid, self._max_bytes)
+            self._schedule = Schedule(self._frontier, self._pool, self._settings.routers, self._cid)
             try:
                 with self._lock:
                     found = self._frontier.follow([self._cid.bytes], 0)
                     if found.missing and has_links(self._cid.bytes):
-                        self._branches.append(Branch(self._cid.bytes, frozenset()))
+                        self._schedule.add_branch(self._cid.bytes)
                 self._until_complete()
                 self._end()
                 writer.flush()
@@ -253,7 +219,7 @@ class Retrieval:
         links = codec.links(codec_of(cid), data)
         with self._lock:
             found = self._frontier.follow(links, depth + 1)
-            self._consider_branch(cid, found)
+            self._schedule.consider_branch(cid, found)
             self._wake_workers(found.missing)
         return True
 
@@ -336,21 +302,16 @@ class Retrieval:
     def _help_out(self) -> None:
         """When nobody works and nothing can be picked: ask routers about a missing block, or give up."""
         frontier = self._frontier
-        if self._active or self._queries or self._writing or frontier.later or self._pool.wait_s() is not None:
+        if self._active or self._writing or frontier.later or self._pool.wait_s() is not None:
             return
-        if not frontier.missing:
-            return
-        if self._has_task():
+        if self._schedule.has_task:
             self._work.notify_all()
             return
         first = frontier.first_missing()
-        assert first is not None
-        key = key_of(first.bytes)
-        if key in self._asked or not self._settings.routers:
-            raise self._nobody_has(first)
-        self._asked.add(key)
-        self._queries = [_Query(router, first) for router in self._settings.routers]
-        self._work.notify_all()
+        if first is not None:
+            if not self._schedule.ask_routers(first):
+                raise self._nobody_has(first)
+            self._work.notify_all()
 
     def _nobody_has(self, cid: CID) -> FetchFailed:
         frontier = self._frontier
@@ -366,64 +327,20 @@ class Retrieval:
         if tasks and self._idle and any(not source.streaming for source in self._pool.live):
             self._work.notify(min(tasks, self._idle))
 
-    def _has_task(self) -> bool:
-        return any(
-            self._branch_for(source) is not None or self._single_for(source) is not None
-            for source in self._pool.ready()
-        )
-
-    def _next_task(self) -> Task | None:
-        if self._queries:
-            return self._queries.pop()
-        for source in self._pool.ready():
-            branch = self._branch_for(source)
-            if branch is not None:
-                self._branches.remove(branch)
-                self._streamed.add(key_of(branch.cid))
-                source.streaming = True
-                return _Stream(source, branch)
-            key = self._single_for(source)
-            if key is not None:
-                wanted = self._frontier.claim(key)
-                assert wanted is not None
-                return _Single(source, key, wanted)
-        return None
-
-    def _branch_for(self, source: Source) -> Branch | None:
-        if not source.offers_car or not self._frontier.has_room:
-            return None
-        return next((branch for branch in reversed(self._branches) if source.url not in branch.tried), None)
-
-    def _single_for(self, source: Source) -> bytes | None:
-        """A block to ask this source for: of those that were found last, so that few are known and missing."""
-        poor = source.is_poor and any(not other.is_poor for other in self._pool.live)
-
-        def may_have(key: bytes) -> bool:
-            tried = self._tried.get(key, ())
-            return source.url not in tried and (bool(tried) or not poor)
-
-        return self._frontier.latest(may_have)
-
-    def _consider_branch(self, cid: bytes, found: Found) -> None:
-        """A block that came alone, or was here, may have most of its links missing: then a CAR of it pays."""
-        pays = found.missing >= _BRANCH_LINKS and 2 * found.missing > found.links
-        if pays and key_of(cid) not in self._streamed:
-            self._branches.append(Branch(cid, frozenset()))
-
     # -- workers -----------------------------------------------------------------------------------------------------
 
     def _worker(self) -> None:
         while True:
             with self._lock:
                 task = None
-                while not self._ended and (task := self._next_task()) is None:
+                while not self._ended and (task := self._schedule.next_task()) is None:
                     self._idle += 1
                     self._work.wait(self._pool.wait_s())
                     self._idle -= 1
                 if task is None:
                     return
                 self._active += 1
-                if not isinstance(task, _Query):
+                if not isinstance(task, Query):
                     task.source.active += 1
             try:
                 self._carry_out(task)
@@ -432,20 +349,20 @@ class Retrieval:
             finally:
                 with self._lock:
                     self._active -= 1
-                    if not isinstance(task, _Query):
+                    if not isinstance(task, Query):
                         task.source.active -= 1
                     if not self._active or self._frontier.is_complete:
                         self._state.notify_all()
 
     def _carry_out(self, task: Task) -> None:
-        if isinstance(task, _Query):
+        if isinstance(task, Query):
             self._query(task)
-        elif isinstance(task, _Single):
+        elif isinstance(task, Single):
             self._fetch_single(task)
         else:
             self._fetch_stream(task)
 
-    def _query(self, task: _Query) -> None:
+    def _query(self, task: Query) -> None:
         urls: list[str] = []
         said = ""
         try:
@@ -459,7 +376,7 @@ class Retrieval:
                 self._frontier.unstick()
             self._work.notify_all()
 
-    def _fetch_single(self, task: _Single) -> None:
+    def _fetch_single(self, task: Single) -> None:
         source, key = task.source, task.key
         try:
             block = source.block(CID.from_bytes(task.wanted.cid), self.transfers)
@@ -475,24 +392,19 @@ class Retrieval:
             with self._lock:
                 self._wake_workers(1)
 
-    def _missed(self, task: _Single, said: str) -> None:
+    def _missed(self, task: Single, said: str) -> None:
         with self._lock:
             if self._ended:
                 return
             task.source.lacks(said)
-            self._tried[task.key].add(task.source.url)
-            self._give_back(task.key)
+            self._schedule.missed(task)
             self._wake_workers(1)
             if len(self._frontier.stuck) > _MAX_STUCK:
                 first = self._frontier.first_missing()
                 assert first is not None
                 self.fail(self._nobody_has(first))
 
-    def _give_back(self, key: bytes) -> None:
-        tried = self._tried[key]
-        self._frontier.give_back(key, stuck=all(source.url in tried for source in self._pool.live))
-
-    def _fetch_stream(self, task: _Stream) -> None:
+    def _fetch_stream(self, task: Stream) -> None:
         source, branch = task.source, task.branch
         again = False
         try:
@@ -510,10 +422,7 @@ class Retrieval:
             self.trouble(source, exc)
         finally:
             with self._lock:
-                source.streaming = False
-                self._streamed.discard(key_of(branch.cid))
-                if again:
-                    self._branches.append(branch._replace(tried=branch.tried | {source.url}))
+                self._schedule.stream_ended(task, again=again)
                 self._work.notify_all()
 
     def trouble(self, source: Source, exc: Exception) -> None:
@@ -527,11 +436,8 @@ class Retrieval:
                 source.drop(f"it was not asked: {exc}")
             else:
                 source.drop(str(exc))
-            if source.gone:  # some blocks waited for it alone
-                live = self._pool.live
-                for key, tried in self._tried.items():
-                    if key in self._frontier.wanted and all(other.url in tried for other in live):
-                        self._frontier.stuck[key] = self._frontier.wanted.pop(key)
+            if source.gone:
+                self._schedule.source_went()
             self._work.notify_all()
 
     # -- blocks that come --------------------------------------------------------------------------------------------
@@ -590,7 +496,7 @@ class Retrieval:
         links = missing = new = 0
         for key, cid, data, below in arrivals:
             depth = frontier.depth_of(key)
-            self._tried.pop(key, None)
+            self._schedule.came(key)
             if depth is None or not frontier.arrived(key, len(data)):
                 continue
             new += 1
@@ -604,7 +510,7 @@ class Retrieval:
             found = frontier.follow(below, depth + 1)
             links, missing = links + found.links, missing + found.missing
             if not streamed:
-                self._consider_branch(cid, found)
+                self._schedule.consider_branch(cid, found)
         self._unflushed_blocks += new
         self._fetched_blocks += new
         source.gave(new)

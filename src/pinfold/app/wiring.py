@@ -37,6 +37,7 @@ class Parts:
     api: ASGIApp
     gateway: ASGIApp
     accounts: AccountsService
+    database: Database
 
 
 @asynccontextmanager
@@ -79,7 +80,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Parts]:
         gateway = create_gateway(node)
         stack.push_async_callback(gateway.close)
         api = create_api(services, max_request_bytes=settings.effective_max_request_bytes)
-        yield Parts(api=api, gateway=gateway, accounts=accounts)
+        yield Parts(api=api, gateway=gateway, accounts=accounts, database=database)
 
 
 async def _stop(worker: Worker, working: asyncio.Task[None]) -> None:

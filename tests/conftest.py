@@ -134,6 +134,31 @@ def postgres_url(postgres_engine: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def postgres_template(postgres_engine: PostgresServer) -> str:
+    """The URL of a database of this version's schema with nothing in it: copy it, leave it alone."""
+    from pinfold.db import Database
+
+    url = postgres_engine.create_database()
+    Database(url, may_upgrade=True).close()
+    return url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A test that asks for this runs on both databases: "" for SQLite in the data folder, or a fresh PostgreSQL's URL.
+
+    That one has this version's schema and is dropped after the test.
+    """
+    if request.param == "sqlite":
+        yield ""
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_engine")
+    url = server.create_database(template=request.getfixturevalue("postgres_template"))
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
 def redis_engine() -> Iterator[RedisServer]:
     """A real Redis, shared by the tests of one worker: use a database of your own."""
     require("redis")

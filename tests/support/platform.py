@@ -1,10 +1,13 @@
-"""The whole platform in this process, without sockets: real node, database, worker, API and gateway."""
+"""The whole platform in this process, without sockets: real node, database, worker, API and gateway.
+
+With ``database_url`` of a PostgreSQL it talks to that one; a test that takes the fixture of that name runs on both.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +16,10 @@ import httpx
 from starlette.types import ASGIApp
 
 from pinfold.app.wiring import assemble
+from pinfold.db import Database
+from pinfold.services.accounts import Scope
 from pinfold.settings import Settings
+from tests.support.tenants import EVERY_TENANT_SCOPE, tenant_token
 
 T = TypeVar("T")
 
@@ -22,7 +28,7 @@ PATIENCE_S = 10.0
 
 @dataclass(frozen=True)
 class Platform:
-    """Two clients, as two programs would have them."""
+    """Two clients, as two programs would have them, and more on request."""
 
     api: httpx.AsyncClient
     """Sends the owner's token."""
@@ -30,6 +36,21 @@ class Platform:
     token: str
     api_app: ASGIApp
     """The API itself, for requests that no client would make."""
+    database: Database
+    _stack: AsyncExitStack
+
+    async def token_for(self, *scopes: Scope, organisation: str = "default", plan: str = "unlimited") -> str:
+        """A token with those scopes, or all of a tenant; the organisation of that slug is made if missing."""
+        wanted: Iterable[Scope] = scopes or EVERY_TENANT_SCOPE
+        return await asyncio.to_thread(tenant_token, self.database, organisation, wanted, plan)
+
+    async def tenant(self, organisation: str, *scopes: Scope, plan: str = "unlimited") -> httpx.AsyncClient:
+        """A client of the API with a token of another organisation, which is made where it is missing."""
+        return await self.client(await self.token_for(*scopes, organisation=organisation, plan=plan))
+
+    async def client(self, token: str | None) -> httpx.AsyncClient:
+        """A client of the API that sends ``token``, or none; closed with the platform."""
+        return await self._stack.enter_async_context(_client(self.api_app, token))
 
     async def upload(self, data: bytes, name: str = "a.txt") -> dict[str, Any]:
         """The file's record."""
@@ -55,19 +76,23 @@ class Platform:
 
 @asynccontextmanager
 async def platform(data_dir: Path, *, token: str = "", **settings: Any) -> AsyncIterator[Platform]:
-    """The platform on one data folder; ``token`` is needed from the second start on."""
+    """The platform on one data folder; ``token`` is needed from the second start on.
+
+    Settings go by their names; ``database_url`` is SQLite in the data folder where it is empty.
+    """
     values = {"gateway_address": "127.0.0.1:0", "api_address": "127.0.0.1:0", "database_url": "", **settings}
-    async with assemble(Settings(data_dir=data_dir, **values)) as parts:
+    async with assemble(Settings(data_dir=data_dir, **values)) as parts, AsyncExitStack() as stack:
         token = token or await parts.accounts.make_owner_token() or ""
-        async with (
-            httpx.AsyncClient(
-                transport=httpx.ASGITransport(parts.api),
-                base_url="http://api.test",
-                headers={"Authorization": f"Bearer {token}"},
-            ) as api,
-            httpx.AsyncClient(transport=httpx.ASGITransport(parts.gateway), base_url="http://gateway.test") as gateway,
-        ):
-            yield Platform(api, gateway, token, parts.api)
+        api = await stack.enter_async_context(_client(parts.api, token))
+        gateway = await stack.enter_async_context(
+            httpx.AsyncClient(transport=httpx.ASGITransport(parts.gateway), base_url="http://gateway.test")
+        )
+        yield Platform(api, gateway, token, parts.api, parts.database, stack)
+
+
+def _client(api: ASGIApp, token: str | None) -> httpx.AsyncClient:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://api.test", headers=headers)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -27,7 +27,7 @@ def reply(status: int, content: bytes = b"", **headers: str) -> httpx.Response:
 def source(answer: httpx.Response | Callable[[httpx.Request], httpx.Response]) -> Source:
     handler = answer if callable(answer) else lambda _: answer
     client = httpx.Client(transport=httpx.MockTransport(handler))
-    return Source("http://user:geheim@gateway.example/", client, silent_timeout_s=1)
+    return Source("http://user:pw@gateway.example/", client, silent_timeout_s=1)
 
 
 def test_a_block_is_asked_for_as_the_trustless_gateway_says() -> None:

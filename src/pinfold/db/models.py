@@ -25,6 +25,7 @@ reconciliations   one row a root whose wish (pins) and reality (engine) may diff
 roots             what is known of a root's content: its size, and how far a retrieval has come
 root_traffic      per root and day what the gateway served
 fingerprints      per root of an image: its perceptual hash
+periodic_jobs     when upkeep is due next, and who does it now
 """
 
 from __future__ import annotations
@@ -168,6 +169,8 @@ class TotalsRow(Base, OwnedByTenant):
     reserved_files: Mapped[int] = mapped_column(BigInteger, default=0)
     last_created_at: Mapped[datetime | None]
     """The newest ``created_at`` given out: no two rows of an organisation share one, so a page can end at a time."""
+    webhooks: Mapped[int] = mapped_column(default=0)
+    """Active webhooks: where there are none, nobody looks for one that wants to know of an event."""
     audit_number: Mapped[int] = mapped_column(BigInteger, default=0)
     audit_hash: Mapped[bytes] = mapped_column(LargeBinary(32), default=bytes(32))
 
@@ -546,7 +549,13 @@ class WebhookRow(Base, OwnedByTenant):
     """Kinds that it wants; empty for all."""
     secret: Mapped[bytes] = mapped_column(LargeBinary(64))
     """The key of the signatures: it has to be known to sign, so it cannot be hashed."""
+    previous_secret: Mapped[bytes | None] = mapped_column(LargeBinary(64))
+    """The key before a rotation, with which events are signed as well for a while."""
+    previous_secret_until: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(String(16), default="active")
+    disabled_because: Mapped[str | None] = mapped_column(Text)
+    failing_since: Mapped[datetime | None]
+    """When the attempts began to fail that failed without one success between them."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -572,6 +581,7 @@ class WebhookDeliveryRow(Base, OwnedByTenant):
         CheckConstraint("status IN ('queued', 'delivered', 'failed')", name="status"),
         Index(None, "status", "due_at"),
         Index(None, "webhook_id", "number"),
+        Index(None, "event_id"),
     )
 
     number: Mapped[int] = mapped_column(Sequential, primary_key=True)
@@ -584,6 +594,8 @@ class WebhookDeliveryRow(Base, OwnedByTenant):
     lease_owner: Mapped[str | None] = mapped_column(Text)
     lease_expires_at: Mapped[datetime | None]
     response_status: Mapped[int | None]
+    duration_ms: Mapped[int | None]
+    """Of the last attempt."""
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
@@ -608,6 +620,8 @@ class UsageDayRow(Base, OwnedByTenant):
     requests: Mapped[int] = mapped_column(BigInteger, default=0)
     gateway_requests: Mapped[int] = mapped_column(BigInteger, default=0)
     gateway_egress_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    measured_at: Mapped[datetime | None]
+    """When ``unique_bytes`` and ``shared_bytes`` were counted."""
 
 
 class RootTrafficRow(Base):
@@ -620,3 +634,17 @@ class RootTrafficRow(Base):
     day: Mapped[date] = mapped_column(primary_key=True)
     requests: Mapped[int] = mapped_column(BigInteger, default=0)
     egress_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class PeriodicJobRow(Base):
+    """Work that is done again and again, by one process at a time."""
+
+    __tablename__ = "periodic_jobs"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    due_at: Mapped[datetime]
+    lease_owner: Mapped[str | None] = mapped_column(Text)
+    lease_expires_at: Mapped[datetime | None]
+    succeeded_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    """Why it failed, the last time."""

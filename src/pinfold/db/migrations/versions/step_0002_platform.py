@@ -101,7 +101,7 @@ def _carry_over(old: dict[str, list[dict[str, Any]]]) -> None:
         _insert("files", [{**row, **own, **more, "updated_at": row["created_at"]}])
     totals = {"files": len(old["files"]), "pins": len(old["pins"]) - len(of_files)}
     size = sum(row["size_bytes"] for row in old["files"])
-    nothing = {"reserved_bytes": 0, "reserved_files": 0, "audit_number": 0, "audit_hash": bytes(32)}
+    nothing = {"reserved_bytes": 0, "reserved_files": 0, "webhooks": 0, "audit_number": 0, "audit_hash": bytes(32)}
     newest = {"last_created_at": now}
     _insert("totals", [{**own, **totals, "logical_bytes": size, **nothing, **newest}])
     kinds: dict[str, list[int]] = {}
@@ -185,6 +185,16 @@ def _make_tables() -> None:
         sa.Column("verified_at", TIME, nullable=True),
         sa.Column("seen_at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("root", "peer_id", name=op.f("pk_replicas")),
+    )
+    op.create_table(
+        "periodic_jobs",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("due_at", TIME, nullable=False),
+        sa.Column("lease_owner", sa.Text(), nullable=True),
+        sa.Column("lease_expires_at", TIME, nullable=True),
+        sa.Column("succeeded_at", TIME, nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_periodic_jobs")),
     )
     op.create_table(
         "root_traffic",
@@ -450,6 +460,7 @@ def _make_tables() -> None:
         sa.Column("reserved_bytes", sa.BigInteger(), nullable=False),
         sa.Column("reserved_files", sa.BigInteger(), nullable=False),
         sa.Column("last_created_at", TIME, nullable=True),
+        sa.Column("webhooks", sa.Integer(), nullable=False),
         sa.Column("audit_number", sa.BigInteger(), nullable=False),
         sa.Column("audit_hash", sa.LargeBinary(length=32), nullable=False),
         sa.CheckConstraint("files >= 0 AND pins >= 0 AND logical_bytes >= 0", name=op.f("ck_totals_counters")),
@@ -491,6 +502,7 @@ def _make_tables() -> None:
         sa.Column("requests", sa.BigInteger(), nullable=False),
         sa.Column("gateway_requests", sa.BigInteger(), nullable=False),
         sa.Column("gateway_egress_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("measured_at", TIME, nullable=True),
         sa.ForeignKeyConstraint(
             ["organisation_id"], ["organisations.id"], name=op.f("fk_usage_days_organisation_id"), ondelete="CASCADE"
         ),
@@ -521,7 +533,11 @@ def _make_tables() -> None:
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("events", sa.JSON(), nullable=False),
         sa.Column("secret", sa.LargeBinary(length=64), nullable=False),
+        sa.Column("previous_secret", sa.LargeBinary(length=64), nullable=True),
+        sa.Column("previous_secret_until", TIME, nullable=True),
         sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("disabled_because", sa.Text(), nullable=True),
+        sa.Column("failing_since", TIME, nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
         sa.Column("organisation_id", sa.String(length=36), nullable=False),
@@ -583,6 +599,7 @@ def _make_tables() -> None:
         sa.Column("lease_owner", sa.Text(), nullable=True),
         sa.Column("lease_expires_at", TIME, nullable=True),
         sa.Column("response_status", sa.Integer(), nullable=True),
+        sa.Column("duration_ms", sa.Integer(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("finished_at", TIME, nullable=True),
@@ -603,6 +620,7 @@ def _make_tables() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_webhook_deliveries")),
         sa.UniqueConstraint("id", name=op.f("uq_webhook_deliveries_id")),
     )
+    op.create_index(op.f("ix_webhook_deliveries_event_id"), "webhook_deliveries", ["event_id"])
     op.create_index(op.f("ix_webhook_deliveries_status_due_at"), "webhook_deliveries", ["status", "due_at"])
     op.create_index(op.f("ix_webhook_deliveries_webhook_id_number"), "webhook_deliveries", ["webhook_id", "number"])
     op.create_table(

@@ -88,9 +88,12 @@ def insert(session: Session, table: Any) -> sqlite.Insert | postgresql.Insert:
     return sqlite.insert(table) if is_sqlite(session) else postgresql.insert(table)
 
 
-def for_update(statement: Select[Any], *, skip_locked: bool = False) -> Select[Any]:
-    """The rows locked until the end; on SQLite a writer is alone anyway, and its dialect leaves this out."""
-    return statement.with_for_update(skip_locked=skip_locked)
+def for_update(statement: Select[Any], *, skip_locked: bool = False, of: Any = None) -> Select[Any]:
+    """The rows (only ``of`` one table, where several are joined) locked until the end.
+
+    On SQLite a writer is alone anyway, and its dialect leaves this out.
+    """
+    return statement.with_for_update(skip_locked=skip_locked, of=of)
 
 
 def contains(session: Session, column: InstrumentedAttribute[str], term: str) -> ColumnElement[bool]:

@@ -1,0 +1,202 @@
+"""Queries about webhooks, the events that they are told, and the deliveries that are on their way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from pinfold.db.dialect import for_update
+from pinfold.db.identifiers import new_id
+from pinfold.db.models import WebhookDeliveryRow, WebhookEventRow, WebhookRow
+
+# -- webhooks ----------------------------------------------------------------------------------------------------------
+
+
+def active(session: Session, organisation_id: str) -> list[tuple[str, list[str]]]:
+    """The webhooks of an organisation that get events: their ids, and the kinds that each wants (none: all)."""
+    found = session.execute(
+        select(WebhookRow.id, WebhookRow.events).where(
+            WebhookRow.organisation_id == organisation_id, WebhookRow.status == "active"
+        )
+    )
+    return [(webhook_id, events) for webhook_id, events in found]
+
+
+def by_id(session: Session, webhook_id: str) -> WebhookRow | None:
+    """One webhook."""
+    return session.scalar(select(WebhookRow).where(WebhookRow.id == webhook_id))
+
+
+def everyone(session: Session) -> Sequence[WebhookRow]:
+    """The webhooks of the organisation, the oldest first; there are few of them."""
+    return session.scalars(select(WebhookRow).order_by(WebhookRow.id)).all()
+
+
+def count(session: Session) -> int:
+    """How many webhooks the organisation has."""
+    return session.scalar(select(func.count()).select_from(WebhookRow)) or 0
+
+
+# -- the outbox --------------------------------------------------------------------------------------------------------
+
+
+def put(
+    session: Session,
+    organisation_id: str,
+    kind: str,
+    payload: dict[str, Any],
+    webhook_ids: Sequence[str],
+    now: datetime,
+) -> str:
+    """Write down an event and its way to each of these webhooks; its id."""
+    event_id = new_id()
+    own = {"organisation_id": organisation_id, "created_at": now}
+    session.execute(insert(WebhookEventRow), [{**own, "id": event_id, "kind": kind, "payload": payload}])
+    session.execute(insert(WebhookDeliveryRow), [_delivery(one, event_id, now) | own for one in webhook_ids])
+    return event_id
+
+
+def put_again(session: Session, delivery: WebhookDeliveryRow, now: datetime) -> WebhookDeliveryRow:
+    """The same event on its way to the same webhook once more."""
+    again = WebhookDeliveryRow(
+        **_delivery(delivery.webhook_id, delivery.event_id, now),
+        organisation_id=delivery.organisation_id,
+        created_at=now,
+    )
+    session.add(again)
+    session.flush()
+    return again
+
+
+def _delivery(webhook_id: str, event_id: str, now: datetime) -> dict[str, Any]:
+    return {"id": new_id(), "webhook_id": webhook_id, "event_id": event_id, "due_at": now}
+
+
+def events(
+    session: Session, *, kind: str | None = None, before: int | None = None, limit: int
+) -> Sequence[WebhookEventRow]:
+    """Events, the newest first, from below the number ``before`` on."""
+    found = select(WebhookEventRow)
+    if kind is not None:
+        found = found.where(WebhookEventRow.kind == kind)
+    if before is not None:
+        found = found.where(WebhookEventRow.number < before)
+    return session.scalars(found.order_by(WebhookEventRow.number.desc()).limit(limit)).all()
+
+
+def deliveries(
+    session: Session, webhook_id: str, *, status: str | None = None, before: int | None = None, limit: int
+) -> Sequence[tuple[WebhookDeliveryRow, str]]:
+    """Deliveries of one webhook and the kinds of their events, the newest first, from below ``before`` on."""
+    found = (
+        select(WebhookDeliveryRow, WebhookEventRow.kind)
+        .join(WebhookEventRow, WebhookEventRow.id == WebhookDeliveryRow.event_id)
+        .where(WebhookDeliveryRow.webhook_id == webhook_id)
+    )
+    if status is not None:
+        found = found.where(WebhookDeliveryRow.status == status)
+    if before is not None:
+        found = found.where(WebhookDeliveryRow.number < before)
+    rows = session.execute(found.order_by(WebhookDeliveryRow.number.desc()).limit(limit))
+    return [(row, kind) for row, kind in rows]
+
+
+def delivery(session: Session, webhook_id: str, delivery_id: str) -> tuple[WebhookDeliveryRow, str] | None:
+    """One delivery of a webhook and the kind of its event."""
+    row = session.execute(
+        select(WebhookDeliveryRow, WebhookEventRow.kind)
+        .join(WebhookEventRow, WebhookEventRow.id == WebhookDeliveryRow.event_id)
+        .where(WebhookDeliveryRow.id == delivery_id, WebhookDeliveryRow.webhook_id == webhook_id)
+    ).first()
+    return None if row is None else (row[0], row[1])
+
+
+# -- delivering, for all organisations ---------------------------------------------------------------------------------
+
+Leased = Row[tuple[WebhookDeliveryRow, WebhookRow, WebhookEventRow]]
+
+
+def lease(
+    session: Session, owner: str, limit: int, now: datetime, until: datetime, *, without: Collection[str] = ()
+) -> Sequence[Leased]:
+    """Up to ``limit`` due deliveries that nobody holds, now held by ``owner``; none to the webhooks ``without``."""
+    statement = (
+        select(WebhookDeliveryRow, WebhookRow, WebhookEventRow)
+        .join(WebhookRow, WebhookRow.id == WebhookDeliveryRow.webhook_id)
+        .join(WebhookEventRow, WebhookEventRow.id == WebhookDeliveryRow.event_id)
+        .where(
+            WebhookDeliveryRow.status == "queued",
+            WebhookDeliveryRow.due_at <= now,
+            or_(WebhookDeliveryRow.lease_expires_at.is_(None), WebhookDeliveryRow.lease_expires_at <= now),
+            WebhookRow.status == "active",
+        )
+        .order_by(WebhookDeliveryRow.due_at, WebhookDeliveryRow.number)
+        .limit(limit)
+    )
+    if without:
+        statement = statement.where(WebhookDeliveryRow.webhook_id.not_in(without))
+    rows = session.execute(for_update(statement, skip_locked=True, of=WebhookDeliveryRow)).all()
+    for row in rows:
+        row[0].lease_owner = owner
+        row[0].lease_expires_at = until
+    session.flush()
+    return rows
+
+
+def settle(session: Session, owner: str, delivery_id: str, **values: Any) -> bool:
+    """Whether ``owner`` still held the delivery: then it has these values, and nobody holds it."""
+    held = session.execute(
+        update(WebhookDeliveryRow)
+        .where(WebhookDeliveryRow.id == delivery_id, WebhookDeliveryRow.lease_owner == owner)
+        .values(lease_owner=None, lease_expires_at=None, **values)
+        .execution_options(synchronize_session=False)
+        .returning(WebhookDeliveryRow.id)
+    ).first()
+    return held is not None
+
+
+def fail_queued(session: Session, webhook_id: str, error: str, now: datetime) -> None:
+    """Give up what is on its way to one webhook."""
+    session.execute(
+        update(WebhookDeliveryRow)
+        .where(WebhookDeliveryRow.webhook_id == webhook_id, WebhookDeliveryRow.status == "queued")
+        .values(status="failed", error=error, finished_at=now, lease_owner=None, lease_expires_at=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def seconds_to_next(session: Session, now: datetime) -> float | None:
+    """How long until a delivery that nobody holds is due; None where none is on its way."""
+    earliest = session.scalar(
+        select(WebhookDeliveryRow.due_at)
+        .where(WebhookDeliveryRow.status == "queued", WebhookDeliveryRow.lease_owner.is_(None))
+        .order_by(WebhookDeliveryRow.due_at)
+        .limit(1)
+    )
+    return None if earliest is None else max(0.0, (earliest - now).total_seconds())
+
+
+def backlog(session: Session) -> tuple[int, datetime | None]:
+    """How many deliveries are on their way, and since when the one that is due the longest should have gone."""
+    number, oldest = session.execute(
+        select(func.count(), func.min(WebhookDeliveryRow.due_at)).where(WebhookDeliveryRow.status == "queued")
+    ).one()
+    return number, oldest
+
+
+def prune(session: Session, before: datetime, limit: int) -> int:
+    """Remove up to ``limit`` events that are older than ``before``, and their deliveries; how many went."""
+    # The order of numbers is that of times, so the oldest are found without an index of their own.
+    oldest = select(WebhookEventRow.number, WebhookEventRow.created_at).order_by(WebhookEventRow.number).limit(limit)
+    numbers = [number for number, created_at in session.execute(oldest) if created_at < before]
+    if numbers:
+        session.execute(
+            delete(WebhookEventRow)
+            .where(WebhookEventRow.number.in_(numbers))
+            .execution_options(synchronize_session=False)
+        )
+    return len(numbers)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinfold.db.dialect import for_update
@@ -117,14 +117,14 @@ def delivery(session: Session, webhook_id: str, delivery_id: str) -> tuple[Webho
 
 # -- delivering, for all organisations ---------------------------------------------------------------------------------
 
-Leased = Row[tuple[WebhookDeliveryRow, WebhookRow, WebhookEventRow]]
+Leased = tuple[WebhookDeliveryRow, WebhookRow, WebhookEventRow]
 
 
 def lease(
     session: Session, owner: str, limit: int, now: datetime, until: datetime, *, without: Collection[str] = ()
 ) -> Sequence[Leased]:
     """Up to ``limit`` due deliveries that nobody holds, now held by ``owner``; none to the webhooks ``without``."""
-    statement = (
+    statement: Any = (
         select(WebhookDeliveryRow, WebhookRow, WebhookEventRow)
         .join(WebhookRow, WebhookRow.id == WebhookDeliveryRow.webhook_id)
         .join(WebhookEventRow, WebhookEventRow.id == WebhookDeliveryRow.event_id)
@@ -139,10 +139,11 @@ def lease(
     )
     if without:
         statement = statement.where(WebhookDeliveryRow.webhook_id.not_in(without))
-    rows = session.execute(for_update(statement, skip_locked=True, of=WebhookDeliveryRow)).all()
-    for row in rows:
-        row[0].lease_owner = owner
-        row[0].lease_expires_at = until
+    locked = for_update(statement, skip_locked=True, of=WebhookDeliveryRow)
+    rows: list[Leased] = [(row[0], row[1], row[2]) for row in session.execute(locked)]
+    for leased, _, _ in rows:
+        leased.lease_owner = owner
+        leased.lease_expires_at = until
     session.flush()
     return rows
 

@@ -8,7 +8,7 @@ organisations     the tenants, each with a plan
  ├ projects       work inside an organisation, with a team
  ├ tokens         who may call the API, and what for
  ├ files          what was uploaded; each has the pin request that keeps it;  file_tags for the filter by tag
- ├ pins           pin requests: what clients asked to keep; several may name one root
+ ├ pins           pin requests: what clients asked to keep; several may name one root;  pin_meta for the filter by meta
  ├ audit_log      every change, each row with the hash of the one before
  ├ webhooks       where events go;  webhook_events and webhook_deliveries are the outbox
  ├ usage_days     per day what was kept and done
@@ -320,13 +320,19 @@ class PinRow(Base, OwnedByTenant):
         Index(None, "root", "status"),
         Index(None, "organisation_id", "of_file", "created_at"),
         Index(None, "organisation_id", "of_file", "status", "created_at"),
-        Index(None, "organisation_id", "root"),
-        Index(None, "organisation_id", "name"),
+        Index(None, "organisation_id", "root", "created_at"),
+        Index(None, "organisation_id", "name", "created_at"),
         Index(
             "ix_pins_expires_at",
             "expires_at",
             sqlite_where=text("expires_at IS NOT NULL"),
             postgresql_where=text("expires_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_pins_replaces_root",
+            "replaces_root",
+            sqlite_where=text("replaces_root IS NOT NULL"),
+            postgresql_where=text("replaces_root IS NOT NULL"),
         ),
     )
 
@@ -351,9 +357,28 @@ class PinRow(Base, OwnedByTenant):
     origins: Mapped[list[str]] = mapped_column(default=list)
     size_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     """What it counts in ``totals.logical_bytes``: the DAG's size, once that is known; 0 for one that a file made."""
+    given_up: Mapped[bool] = mapped_column(default=False)
+    """Failed for a reason that no further attempt mends, so nothing is kept for it until somebody asks again."""
+    replaces_root: Mapped[str | None] = mapped_column(Text)
+    """A root that is kept until this request is pinned or given up: it took the place of a request for that one."""
     expires_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class PinMetaRow(Base, OwnedByTenant):
+    """One entry of a pin's ``meta``, to filter by."""
+
+    __tablename__ = "pin_meta"
+
+    organisation_id: Mapped[str] = mapped_column(
+        String(36), ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    digest: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    """Of key and value, which may be long."""
+    created_at: Mapped[datetime] = mapped_column(primary_key=True)
+    """The pin's, so that the newest come first without looking at the pins."""
+    pin_number: Mapped[int] = mapped_column(Sequential, ForeignKey("pins.number", ondelete="CASCADE"), index=True)
 
 
 class FileRow(Base, OwnedByTenant):
@@ -452,11 +477,17 @@ class ReconciliationRow(Base):
     """A root to look at: pin it where a pin request names it, unpin it where none does."""
 
     __tablename__ = "reconciliations"
-    __table_args__ = (Index(None, "priority", "due_at"), Index(None, "due_at"))
+    __table_args__ = (
+        CheckConstraint("lane IN (0, 1)", name="lane"),
+        Index(None, "lane", "priority", "due_at"),
+        Index(None, "lease_expires_at"),
+    )
 
     root: Mapped[str] = mapped_column(Text, primary_key=True)
     generation: Mapped[int]
     """Grows with every change of the wish, so that a worker sees that its outcome is of yesterday."""
+    lane: Mapped[int] = mapped_column(default=0)
+    """0 to look at what is here; 1 to fetch what is not, which takes long and must not hold up the others."""
     priority: Mapped[int] = mapped_column(default=1)
     """The highest of the requests'."""
     due_at: Mapped[datetime]

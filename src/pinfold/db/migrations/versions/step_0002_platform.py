@@ -94,6 +94,7 @@ def _carry_over(old: dict[str, list[dict[str, Any]]]) -> None:
             "meta": "{}",
             "origins": "[]",
             "size_bytes": 0,
+            "given_up": False,
         }
         _insert("pins", [{**row, **own, **more}])
     for row in sorted(old["files"], key=lambda row: str(row["id"])):
@@ -114,7 +115,7 @@ def _carry_over(old: dict[str, list[dict[str, Any]]]) -> None:
     for row in old["replicas"]:
         _insert("replicas", [row])
     for row in old["reconciliations"]:
-        _insert("reconciliations", [{**row, "priority": 1}])
+        _insert("reconciliations", [{**row, "lane": 0, "priority": 1}])
 
 
 def _make_search() -> None:
@@ -165,15 +166,17 @@ def _make_tables() -> None:
         "reconciliations",
         sa.Column("root", sa.Text(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("lane", sa.Integer(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("due_at", TIME, nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("lease_owner", sa.Text(), nullable=True),
         sa.Column("lease_expires_at", TIME, nullable=True),
+        sa.CheckConstraint("lane IN (0, 1)", name=op.f("ck_reconciliations_lane")),
         sa.PrimaryKeyConstraint("root", name=op.f("pk_reconciliations")),
     )
-    op.create_index(op.f("ix_reconciliations_due_at"), "reconciliations", ["due_at"])
-    op.create_index(op.f("ix_reconciliations_priority_due_at"), "reconciliations", ["priority", "due_at"])
+    op.create_index(op.f("ix_reconciliations_lane_priority_due_at"), "reconciliations", ["lane", "priority", "due_at"])
+    op.create_index(op.f("ix_reconciliations_lease_expires_at"), "reconciliations", ["lease_expires_at"])
     op.create_table(
         "replicas",
         sa.Column("root", sa.Text(), nullable=False),
@@ -359,6 +362,8 @@ def _make_tables() -> None:
         sa.Column("meta", sa.JSON(), nullable=False),
         sa.Column("origins", sa.JSON(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("given_up", sa.Boolean(), nullable=False),
+        sa.Column("replaces_root", sa.Text(), nullable=True),
         sa.Column("expires_at", TIME, nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
@@ -383,7 +388,15 @@ def _make_tables() -> None:
         sqlite_where=sa.text("expires_at IS NOT NULL"),
         postgresql_where=sa.text("expires_at IS NOT NULL"),
     )
-    op.create_index(op.f("ix_pins_organisation_id_name"), "pins", ["organisation_id", "name"])
+    op.create_index(
+        "ix_pins_replaces_root",
+        "pins",
+        ["replaces_root"],
+        unique=False,
+        sqlite_where=sa.text("replaces_root IS NOT NULL"),
+        postgresql_where=sa.text("replaces_root IS NOT NULL"),
+    )
+    op.create_index(op.f("ix_pins_organisation_id_name_created_at"), "pins", ["organisation_id", "name", "created_at"])
     op.create_index(
         op.f("ix_pins_organisation_id_of_file_created_at"), "pins", ["organisation_id", "of_file", "created_at"]
     )
@@ -392,8 +405,23 @@ def _make_tables() -> None:
         "pins",
         ["organisation_id", "of_file", "status", "created_at"],
     )
-    op.create_index(op.f("ix_pins_organisation_id_root"), "pins", ["organisation_id", "root"])
+    op.create_index(op.f("ix_pins_organisation_id_root_created_at"), "pins", ["organisation_id", "root", "created_at"])
     op.create_index(op.f("ix_pins_root_status"), "pins", ["root", "status"])
+    op.create_table(
+        "pin_meta",
+        sa.Column("organisation_id", sa.String(length=36), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("pin_number", SEQUENTIAL, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"], ["organisations.id"], name=op.f("fk_pin_meta_organisation_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["pin_number"], ["pins.number"], name=op.f("fk_pin_meta_pin_number"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("organisation_id", "digest", "created_at", name=op.f("pk_pin_meta")),
+    )
+    op.create_index(op.f("ix_pin_meta_pin_number"), "pin_meta", ["pin_number"])
     op.create_table(
         "projects",
         sa.Column("id", sa.String(length=36), nullable=False),

@@ -37,7 +37,7 @@ class Services:
 def create_api(services: Services, *, max_request_bytes: int) -> ASGIApp:
     """The API as an ASGI application."""
     api = build(services, max_request_bytes=max_request_bytes)
-    return Outermost(api, frozenset({files.UPLOAD_PATH}))
+    return Outermost(api)
 
 
 def build(services: Services | None, *, max_request_bytes: int) -> FastAPI:

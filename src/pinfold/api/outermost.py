@@ -12,22 +12,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pinfold.api import errors
+from pinfold.api import bodies, errors
 from pinfold.telemetry import fields, logger
 
 log = logger("api")
 
 MAX_HEADER_BYTES: Final = 32 * 1024  # tokens, cookies and traces fit many times
-MAX_BODY_BYTES: Final = 64 * 1024  # of everything that is no upload: JSON of a few fields
 _USABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Outermost:
-    """Wraps the whole API.  ``streaming_paths`` read bodies of any size and bound them themselves."""
+    """Wraps the whole API."""
 
-    def __init__(self, app: ASGIApp, streaming_paths: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._streaming_paths = streaming_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -73,11 +71,12 @@ class Outermost:
         if sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
             text = f"the headers are over the limit of {MAX_HEADER_BYTES:,} bytes"
             return await errors.answer(request, 431, text, "HEADERS_TOO_LARGE")(scope, receive, send)
-        if scope["path"] in self._streaming_paths:
+        limit = bodies.limit_of(scope["method"], scope["path"])
+        if limit is None:
             return await self._app(scope, receive, send)
         length = next((value for name, value in headers if name == b"content-length"), b"0")
-        too_large = f"the body is over the limit of {MAX_BODY_BYTES:,} bytes"
-        if length.isdigit() and int(length) > MAX_BODY_BYTES:
+        too_large = f"the body is over the limit of {limit:,} bytes"
+        if length.isdigit() and int(length) > limit:
             return await errors.answer(request, 413, too_large, "PAYLOAD_TOO_LARGE")(scope, receive, send)
         received = 0
 
@@ -85,7 +84,7 @@ class Outermost:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
+            if received > limit:
                 raise HTTPException(413, too_large)
             return message
 

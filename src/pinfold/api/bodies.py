@@ -1,0 +1,28 @@
+"""How large the body of a request may be, by where it goes; one table."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MAX_BODY_BYTES: Final = 64 * 1024
+"""Of everything that is not listed here: JSON of a few fields."""
+MAX_BULK_BYTES: Final = 16 << 20
+"""Of lists: 10,000 entries of CIDs, names and metadata."""
+UPLOADS: Final = "/api/v1/files"
+
+_STREAMED: Final = (
+    re.compile(rf"{UPLOADS}/(upload|car)"),
+    re.compile(rf"{UPLOADS}/tus(/[^/]*)?"),
+)
+_STREAMED_PUT: Final = re.compile(rf"{UPLOADS}/[^/]+")
+_BULK: Final = re.compile(r"/api/v1/(files/missing|files/batch/[a-z]+|pins/bulk/[a-z]+)")
+
+
+def limit_of(method: str, path: str) -> int | None:
+    """Bytes that the body of such a request may have; None where it is streamed and its endpoint bounds it itself."""
+    if method == "PUT" and _STREAMED_PUT.fullmatch(path):
+        return None
+    if method in ("POST", "PATCH") and any(pattern.fullmatch(path) for pattern in _STREAMED):
+        return None
+    return MAX_BULK_BYTES if _BULK.fullmatch(path) else MAX_BODY_BYTES

@@ -14,21 +14,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pinfold.core.errors import QuotaExceeded, RecordNotFound
-from pinfold.db import scope
-from pinfold.db.dialect import for_update
-from pinfold.db.identifiers import new_id
+from pinfold.db import scope, webhooks
 from pinfold.db.models import (
     AuditRow,
     OrganisationRow,
     PlanRow,
     TotalsRow,
-    WebhookDeliveryRow,
-    WebhookEventRow,
-    WebhookRow,
 )
 
 _TICK: Final = timedelta(microseconds=1)
@@ -49,6 +44,10 @@ class Actor:
 SYSTEM: Final = Actor("system", None, "pinfold")
 
 
+WARN_AT: Final = (95, 80)
+"""Per cent of a quota, the highest first: whoever crosses one is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quota:
     """What an organisation may keep; None is no limit."""
@@ -58,16 +57,23 @@ class Quota:
     pins: int | None
     requests_per_day: int | None
 
+    @property
+    def is_none(self) -> bool:
+        """Whether nothing that is kept has a limit."""
+        return self.bytes is None and self.files is None and self.pins is None
+
 
 class Change:
     """A change under way; made by ``begin``, and over with the transaction."""
 
-    def __init__(self, session: Session, totals: TotalsRow, actor: Actor, now: datetime) -> None:
+    def __init__(self, session: Session, totals: TotalsRow, quota: Quota, actor: Actor, now: datetime) -> None:
         self.session = session
         self.totals = totals
+        self.quota = quota
         self.actor = actor
         self.now = now
         self.organisation_id = totals.organisation_id
+        self._webhooks: list[tuple[str, list[str]]] | None = None
 
     def created_at(self) -> datetime:
         """The time of a new row: now, or just after the row before."""
@@ -97,47 +103,54 @@ class Change:
         self.session.add(row)
 
     def tell(self, kind: str, payload: dict[str, Any]) -> None:
-        """Put an event into the outbox for every webhook that wants it."""
-        wanting = [
-            webhook_id
-            for webhook_id, events in self.session.execute(
-                select(WebhookRow.id, WebhookRow.events).where(WebhookRow.status == "active")
-            )
-            if not events or kind in events
-        ]
-        if not wanting:
+        """Put an event into the outbox for every webhook that wants it; nothing is asked where there is none."""
+        if not self.totals.webhooks:
             return
-        event = WebhookEventRow(
-            id=new_id(), organisation_id=self.organisation_id, kind=kind, payload=payload, created_at=self.now
-        )
-        self.session.add(event)
-        self.session.flush()
-        for webhook_id in wanting:
-            self.session.add(
-                WebhookDeliveryRow(
-                    organisation_id=self.organisation_id,
-                    webhook_id=webhook_id,
-                    event_id=event.id,
-                    due_at=self.now,
-                    created_at=self.now,
-                )
-            )
+        wanting = [webhook_id for webhook_id, kinds in self._active_webhooks() if not kinds or kind in kinds]
+        if wanting:
+            webhooks.put(self.session, self.organisation_id, kind, payload, wanting, self.now)
+
+    def _active_webhooks(self) -> list[tuple[str, list[str]]]:
+        if self._webhooks is None:  # once for all events of one change
+            self._webhooks = webhooks.active(self.session, self.organisation_id)
+        return self._webhooks
 
     def count(self, *, files: int = 0, pins: int = 0, logical_bytes: int = 0) -> None:
-        """Move the counters."""
-        self.totals.files += files
-        self.totals.pins += pins
-        self.totals.logical_bytes += logical_bytes
+        """Move the counters; an organisation that comes close to a quota is told."""
+        totals = self.totals
+        before = (totals.logical_bytes, totals.files, totals.pins)
+        totals.files += files
+        totals.pins += pins
+        totals.logical_bytes += logical_bytes
+        if self.quota.is_none:
+            return
+        after = (totals.logical_bytes, totals.files, totals.pins)
+        limits = (self.quota.bytes, self.quota.files, self.quota.pins)
+        for noun, used_before, used, limit in zip(("bytes", "files", "pins"), before, after, limits, strict=True):
+            self._warn(noun, used_before, used, limit)
+
+    def _warn(self, noun: str, before: int, used: int, limit: int | None) -> None:
+        if not limit or used <= before:
+            return
+        for percent in WARN_AT:
+            if before * 100 < limit * percent <= used * 100:
+                self.tell("quota.warning", {"quota": noun, "percent": percent, "used": used, "limit": limit})
+                return
+
+    def reserve(self, *, files: int = 0, size_bytes: int = 0) -> None:
+        """Move the counters of what is reserved."""
+        self.totals.reserved_files += files
+        self.totals.reserved_bytes += size_bytes
 
     def require_room(self, *, files: int = 0, pins: int = 0, logical_bytes: int = 0) -> None:
         """Make sure that so much more fits into the quota, what is reserved counted as used.  Raises: QuotaExceeded."""
-        quota, totals = quota_of(self.session, self.organisation_id), self.totals
+        quota, totals = self.quota, self.totals
         for noun, limit, used, more in (
             ("bytes", quota.bytes, totals.logical_bytes + totals.reserved_bytes, logical_bytes),
             ("files", quota.files, totals.files + totals.reserved_files, files),
             ("pins", quota.pins, totals.pins, pins),
         ):
-            if more and limit is not None and used + more > limit:
+            if more > 0 and limit is not None and used + more > limit:
                 raise QuotaExceeded(
                     f"{more:,} {noun} more do not fit into the quota: {used:,} of {limit:,} {noun} are used or reserved"
                 )
@@ -148,32 +161,39 @@ def begin(session: Session, actor: Actor, now: datetime) -> Change:
     return begin_for(session, scope.bound_to(session), actor, now)
 
 
+_QUOTAS: Final = tuple(
+    func.coalesce(getattr(OrganisationRow, name), getattr(PlanRow, name))
+    for name in ("quota_bytes", "quota_files", "quota_pins", "quota_requests_per_day")
+)
+"""An organisation's own quotas where set, else its plan's."""
+
+
 def begin_for(session: Session, organisation_id: str, actor: Actor, now: datetime) -> Change:
     """The same for any organisation, in a session for everybody; of several, take them in the order of their ids."""
-    statement = for_update(select(TotalsRow).where(TotalsRow.organisation_id == organisation_id))
-    totals = session.scalar(statement)
-    if totals is None:
+    found = session.execute(
+        select(TotalsRow, *_QUOTAS)
+        .join(OrganisationRow, OrganisationRow.id == TotalsRow.organisation_id)
+        .join(PlanRow, PlanRow.name == OrganisationRow.plan)
+        .where(TotalsRow.organisation_id == organisation_id)
+        .with_for_update(of=TotalsRow)
+        .execution_options(populate_existing=True)
+    ).first()
+    if found is None:
         raise RecordNotFound("this organisation is not there any more")
-    return Change(session, totals, actor, now)
+    return Change(session, found[0], Quota(*found[1:]), actor, now)
 
 
 def quota_of(session: Session, organisation_id: str) -> Quota:
-    """What an organisation may keep: its own quotas where set, else its plan's."""
-    own, plan = session.execute(
-        select(OrganisationRow, PlanRow)
+    """What an organisation may keep: its own quotas where set, else its plan's.  Raises: RecordNotFound."""
+    found = session.execute(
+        select(*_QUOTAS)
+        .select_from(OrganisationRow)
         .join(PlanRow, PlanRow.name == OrganisationRow.plan)
         .where(OrganisationRow.id == organisation_id)
-    ).one()
-
-    def first(one: int | None, other: int | None) -> int | None:
-        return other if one is None else one
-
-    return Quota(
-        bytes=first(own.quota_bytes, plan.quota_bytes),
-        files=first(own.quota_files, plan.quota_files),
-        pins=first(own.quota_pins, plan.quota_pins),
-        requests_per_day=first(own.quota_requests_per_day, plan.quota_requests_per_day),
-    )
+    ).first()
+    if found is None:
+        raise RecordNotFound("there is no such organisation")
+    return Quota(*found)
 
 
 def audit_hash(row: AuditRow) -> bytes:

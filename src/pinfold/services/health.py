@@ -26,7 +26,7 @@ class HealthService:
     async def check(self) -> dict[str, str]:
         """Per part ``ok``, or a sentence about what is wrong."""
         return {
-            "database": await _ask(self._database.read(tokens.count)),
+            "database": await _ask(self._database.everybody.read(tokens.count)),
             "engine": await _ask(self._engine.peers()),
             "worker": "ok" if self._worker_is_running() else "it has stopped; pins stay queued",
         }

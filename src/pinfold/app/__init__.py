@@ -1,5 +1,6 @@
 """The only place that chooses implementations."""
 
-from pinfold.app.up import run_up
+from pinfold.app.roles import EVERY_ROLE, Role
+from pinfold.app.serve import run
 
-__all__ = ["run_up"]
+__all__ = ["EVERY_ROLE", "Role", "run"]

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pinfold.app.roles import EVERY_ROLE, Role
 from pinfold.settings import Settings
 from pinfold.settings.values import Address
 from pinfold.version import __version__
 
 
-def banner(settings: Settings, *, api: Address, gateway: Address, token: str | None) -> str:
-    """Addresses, the token where it is new, and a first command to try."""
-    lines = [
-        f"Pinfold {__version__} is up.",
-        "",
-        f"  gateway  http://{reachable(gateway)}",
-        f"  API      http://{reachable(api)}   (described at /docs)",
-        f"  data     {settings.data_dir}",
-        "",
-    ]
+def banner(settings: Settings, roles: frozenset[Role], addresses: Mapping[Role, Address], *, token: str | None) -> str:
+    """Addresses, the token where it is new, and a first command to try where there is an API."""
+    what = "Pinfold" if roles == EVERY_ROLE else f"Pinfold's {' and '.join(sorted(roles))}"
+    lines = [f"{what} {__version__} is up.", ""]
+    if Role.GATEWAY in addresses:
+        lines.append(f"  gateway  http://{reachable(addresses[Role.GATEWAY])}")
+    if Role.API in addresses:
+        lines.append(f"  API      http://{reachable(addresses[Role.API])}   (described at /docs)")
+    lines += [f"  data     {settings.data_dir}", ""]
     if token is not None:
         lines += ["  Your token, shown this once (only its hash is kept):", "", f"    {token}", ""]
-    lines += [
-        "  Try:",
-        f"    export TOKEN={token or 'pf_…   # the token that the first start printed'}",
-        f'    curl -H "Authorization: Bearer $TOKEN" -F file=@README.md http://{reachable(api)}/api/v1/files/upload',
-        "",
-        "  Ctrl-C stops it.",
-        "",
-    ]
-    return "\n".join(lines)
+    if Role.API in addresses:
+        upload = f"http://{reachable(addresses[Role.API])}/api/v1/files/upload"
+        lines += [
+            "  Try:",
+            f"    export TOKEN={token or 'pf_…   # the token that the first start printed'}",
+            f'    curl -H "Authorization: Bearer $TOKEN" -F file=@README.md {upload}',
+            "",
+        ]
+    return "\n".join([*lines, "  Ctrl-C stops it.", ""])
 
 
 def reachable(address: Address) -> Address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import socket
@@ -18,6 +19,8 @@ _BACKLOG = 2048
 _MAX_HEAD_BYTES = 64 << 10  # far more than any browser sends
 _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _KEEP_ALIVE_S = 75  # longer than the pauses of browsers and proxies that reuse connections
+_STALLED_S = 3.0  # an upload that sent nothing for so long does not hold up a stop
+_LAST_WORDS_S = 5  # for requests whose connection was cut to notice it, before they are cancelled
 
 
 def bind(address: Address, setting: str) -> socket.socket:
@@ -63,9 +66,19 @@ class BoundedHead(HttpToolsProtocol):
 
     _head_bytes = 0
     _in_body = False
+    _heard_at = 0.0
+
+    def has_stalled(self, now: float) -> bool:
+        """Whether the rest of a request has been waited for too long; ``now`` is the loop's time."""
+        return self._in_body and now - self._heard_at > _STALLED_S and not self.flow.read_paused
+
+    def cut(self) -> None:
+        """Drop the connection; the request that runs on it sees its client gone."""
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the connection."""
+        self._heard_at = self.loop.time()
         if not self._in_body:
             self._head_bytes += len(data)
         super().data_received(data)
@@ -85,7 +98,28 @@ class BoundedHead(HttpToolsProtocol):
 
 
 class QuietServer(uvicorn.Server):
-    """A server that leaves signals to the program, which has two of them to stop."""
+    """A server that leaves signals to the program, which has two of them to stop, and stops without a fuss."""
+
+    def __init__(self, config: uvicorn.Config, grace_s: float) -> None:
+        super().__init__(config)
+        self._grace_s = grace_s
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new connections and let running requests finish, as long as they move and the grace lasts."""
+        cutting = asyncio.create_task(self._cut_what_lasts())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cutting.cancel()
+
+    async def _cut_what_lasts(self) -> None:
+        now = asyncio.get_running_loop().time
+        end = now() + self._grace_s
+        while True:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, BoundedHead) and (now() >= end or connection.has_stalled(now())):
+                    connection.cut()
+            await asyncio.sleep(0.1)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -104,7 +138,7 @@ def server(app: ASGIApp, grace_s: float) -> QuietServer:
         log_config=None,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=max(1, round(grace_s)),
+        timeout_graceful_shutdown=round(grace_s) + _LAST_WORDS_S,
         backlog=_BACKLOG,
     )
-    return QuietServer(config)
+    return QuietServer(config, grace_s)

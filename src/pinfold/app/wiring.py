@@ -1,4 +1,4 @@
-"""Every part, made and joined: all in one process, on one data folder."""
+"""Every part, made and joined: all in one process, or those of one role beside others, on one data folder."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Final
 from starlette.types import ASGIApp
 
 from pinfold.api import Services, create_api
+from pinfold.app.roles import EVERY_ROLE, Role
 from pinfold.core.pin import PLATFORM_PIN_NAME
 from pinfold.db import Database
 from pinfold.engine import Engine
@@ -41,8 +42,12 @@ class Parts:
 
 
 @asynccontextmanager
-async def assemble(settings: Settings) -> AsyncIterator[Parts]:
-    """All parts, working; stopped in the opposite order at the end, jobs and streams first, files last.
+async def assemble(
+    settings: Settings, roles: frozenset[Role] = EVERY_ROLE, *, is_first: bool = True
+) -> AsyncIterator[Parts]:
+    """All parts, those of ``roles`` working; stopped in the opposite order, jobs and streams first, files last.
+
+    ``is_first`` says that no other process runs on the data folder yet: what killed ones left is put right then.
 
     Raises:  what opening the data folder and the database raises.
     """
@@ -57,10 +62,13 @@ async def assemble(settings: Settings) -> AsyncIterator[Parts]:
         locks = CIDLocks()
         owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         reconciler = Reconciler(database, engine, locks, owner=owner)
-        await reconciler.catch_up()
+        if is_first:
+            await reconciler.catch_up()
         worker = Worker(reconciler, concurrency=settings.worker_concurrency)
-        working = asyncio.create_task(worker.run(settings.shutdown_grace_s))
-        stack.push_async_callback(_stop, worker, working)
+        working: list[asyncio.Task[None]] = []
+        if Role.WORKER in roles:
+            working.append(asyncio.create_task(worker.run(settings.shutdown_grace_s)))
+            stack.push_async_callback(_stop, worker, working[0])
 
         intake = Intake(
             node,
@@ -74,7 +82,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Parts]:
             accounts=accounts,
             files=FilesService(database, intake, locks, worker.wake),
             pins=PinsService(database, worker.wake),
-            health=HealthService(database, engine, lambda: not working.done()),
+            health=HealthService(database, engine, lambda: not any(task.done() for task in working)),
         )
         stack.push_async_callback(_cancel, asyncio.create_task(_refresh(node)))
         gateway = create_gateway(node)

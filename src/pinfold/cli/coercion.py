@@ -12,7 +12,14 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import typer
 
-_PLAIN: Final[dict[Any, Callable[[str], Any]]] = {str: str, Path: Path, list[str]: list, bool: bool}
+
+def _path(word: str) -> Path:
+    if not str(word):
+        raise ValueError("an empty path names nothing; write . for the folder that you are in.")
+    return Path(word)
+
+
+_PLAIN: Final[dict[Any, Callable[[str], Any]]] = {str: str, Path: _path, list[str]: list, bool: bool}
 
 
 class PlainValue:

@@ -58,7 +58,12 @@ COMMANDS: Final[dict[str, Row]] = {
     "repo verify": Row("repo_verify", "Hash every block again and check pins, catalogue and segments."),
     "repo repair": Row("repo_repair", "Fetch bad and missing blocks again from a gateway, verified."),
     "repo rebuild": Row("repo_rebuild", "Make a lost or damaged catalogue anew, pins included."),
-    "up": Row("up", "Start the gateway and the API on this machine."),
+    "up": Row("up", "Start the gateway, the API and a worker on this machine."),
+    "api": Row("api", "Start the API alone; any number may run on one data folder."),
+    "worker": Row("worker", "Start a worker alone; any number may run on one data folder."),
+    "gateway": Row("gateway", "Start a gateway alone; any number may run on one data folder."),
+    "db": Row("", "Look after the platform's database.", "db upgrade --check"),
+    "db upgrade": Row("db_upgrade", "Bring the platform's database to this version's schema."),
     "completion": Row("completion", "Print the shell completion script for bash, zsh or fish."),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -63,6 +64,11 @@ def connect(url: str) -> Engine:
 def _connect_postgresql(url: URL) -> Engine:
     # One driver, whatever the URL says after its "+"; a pool that notices connections the server closed.
     return create_engine(url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=8, pool_pre_ping=True)
+
+
+def is_missing_file(url: URL) -> bool:
+    """Whether ``url`` names a file of SQLite that is not there; opening it would make it."""
+    return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
 
 
 def is_sqlite(session: Session) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from alembic import command
 from alembic.config import Config
@@ -11,11 +11,43 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DatabaseError
 
-from pinfold.core.errors import DatabaseOutdated, StoreNewer
+from pinfold.core.errors import DatabaseOutdated, StoreNewer, StoreUnreadable
+from pinfold.db import dialect
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 7046029254386353131  # any number that nobody else locks
+
+
+class Done(NamedTuple):
+    """What an upgrade found and did."""
+
+    schema: str
+    """The schema that the database has now."""
+    changed: bool
+
+
+def run(url: str, *, check_only: bool = False) -> Done:
+    """Bring the database at ``url`` to this version's schema, or make sure that it has it.
+
+    Raises:  InvalidSetting (the URL), StoreUnreadable, StoreNewer; DatabaseOutdated, where it was to be checked only.
+    """
+    engine = dialect.connect(url)
+    try:
+        if check_only and dialect.is_missing_file(engine.url):
+            raise DatabaseOutdated("there is no database yet")
+        try:
+            require_newest(engine)
+        except DatabaseOutdated:
+            if check_only:
+                raise
+            return Done(to_newest(engine.execution_options(**{dialect.WRITES: True})), changed=True)
+        return Done(_scripts()[1].get_current_head() or "", changed=False)
+    except DatabaseError as exc:
+        raise StoreUnreadable(f"the database cannot be opened: {exc.orig}") from exc
+    finally:
+        engine.dispose()
 
 
 def to_newest(engine: Engine) -> str:

@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -14,6 +14,15 @@ from pydantic_settings import SettingsError
 from pinfold.core.errors import InvalidSetting
 from pinfold.node.node import default_data_dir
 from pinfold.settings.model import ENV_PREFIX, FILE_NAME, Settings
+
+_OTHER_VARIABLES: Final = frozenset(
+    {
+        "PINFOLD_DEBUG",
+        "PINFOLD_SERVER",
+        "PINFOLD_TOKEN",
+        "PINFOLD_REQUIRE_ENGINES",
+    }  # the command line's, and the tests'
+)
 
 
 def load(flags: Mapping[str, object] | None = None) -> Settings:
@@ -34,6 +43,12 @@ def load(flags: Mapping[str, object] | None = None) -> Settings:
         raise _sentence(exc, set(given), in_environment, data_dir) from None
     except SettingsError as exc:
         raise InvalidSetting(str(exc)) from exc
+
+
+def unknown_in_environment() -> list[str]:
+    """Variables that begin as settings do and are none: most likely misspelt."""
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields} | _OTHER_VARIABLES
+    return sorted(name for name in os.environ if name.startswith(ENV_PREFIX) and name not in known)
 
 
 def _read_file(path: Path) -> dict[str, Any]:

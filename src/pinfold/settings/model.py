@@ -42,8 +42,14 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "",
         repr=False,  # may hold a password
-        description="SQLAlchemy URL of the database; this version takes SQLite files only. Empty: "
-        f"`{DATABASE_NAME}` in the data folder.",
+        description="URL of the database: `postgresql://USER:PASSWORD@HOST/NAME`, or `sqlite:////path/to/file`. "
+        f"Empty: `{DATABASE_NAME}` in the data folder. A PostgreSQL gets its schema by `pinfold db upgrade`.",
+    )
+    redis_url: str = Field(
+        "",
+        repr=False,  # may hold a password
+        description="URL of a Redis, such as `redis://HOST:6379/0`, in which several API processes count the requests "
+        "that their limits speak of. Empty: each process counts its own.",
     )
     max_upload_bytes: ByteCount = Field(
         100 * 1024 * 1024,

@@ -17,6 +17,7 @@ SIZE_BYTES: Final = "size_bytes"
 ATTEMPTS: Final = "attempts"
 ERROR: Final = "error"
 CODE: Final = "code"
+SETTING: Final = "setting"
 
 SECRET: Final = frozenset({"authorization", "cookie", "database_url", "password", "secret", "token"})
 """Fields whose values are never written."""

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
+from pinfold.app import hold
 from pinfold.app.banner import banner, reachable
-from pinfold.app.only_one import only_one
+from pinfold.app.roles import EVERY_ROLE, Role
 from pinfold.core.errors import StoreInUse, StoreUnreadable
 from pinfold.settings import load
 from pinfold.settings.values import Address
@@ -13,13 +15,26 @@ from pinfold.settings.values import Address
 API, GATEWAY = Address("127.0.0.1", 3000), Address("::", 8080)
 
 
+EVERYTHING = {Role.API: API, Role.GATEWAY: GATEWAY}
+
+
 def test_the_token_is_shown_once_and_the_command_is_whole(tmp_path: Path) -> None:
-    first = banner(load({"data_dir": tmp_path}), api=API, gateway=GATEWAY, token="pf_secret")
+    first = banner(load({"data_dir": tmp_path}), EVERY_ROLE, EVERYTHING, token="pf_secret")
     assert "    pf_secret\n" in first
     assert "http://127.0.0.1:3000/api/v1/files/upload" in first
-    again = banner(load({"data_dir": tmp_path}), api=API, gateway=GATEWAY, token=None)
+    again = banner(load({"data_dir": tmp_path}), EVERY_ROLE, EVERYTHING, token=None)
     assert "secret" not in again
     assert "export TOKEN=" in again
+
+
+def test_a_role_alone_shows_its_own_address_only(tmp_path: Path) -> None:
+    settings = load({"data_dir": tmp_path})
+    gateway = banner(settings, frozenset({Role.GATEWAY}), {Role.GATEWAY: GATEWAY}, token=None)
+    assert "Pinfold's gateway" in gateway
+    assert "http://[::1]:8080" in gateway
+    assert "TOKEN" not in gateway
+    worker = banner(settings, frozenset({Role.WORKER}), {}, token=None)
+    assert "http://" not in worker
 
 
 def test_addresses_that_mean_every_one_are_shown_as_one_that_can_be_called() -> None:
@@ -30,14 +45,48 @@ def test_addresses_that_mean_every_one_are_shown_as_one_that_can_be_called() -> 
 
 def test_a_data_folder_is_held_by_one_and_free_again_afterwards(tmp_path: Path) -> None:
     for _ in range(2):
-        with only_one(tmp_path):
-            with pytest.raises(StoreInUse, match="already"):
-                with only_one(tmp_path):
+        with hold.alone(tmp_path):
+            with pytest.raises(StoreInUse, match=r"`pinfold up` runs on .* already"):
+                with hold.alone(tmp_path):
                     pass
+            with pytest.raises(StoreInUse, match=r"`pinfold up` runs on .* already"):
+                with hold.beside_others(tmp_path):
+                    pass
+
+
+def test_roles_share_a_data_folder_and_keep_up_out_until_the_last_has_gone(tmp_path: Path) -> None:
+    with hold.beside_others(tmp_path) as second_to_come:
+        assert second_to_come.is_first
+        second_to_come.share()
+        with hold.beside_others(tmp_path) as beside:
+            assert not beside.is_first
+            with pytest.raises(StoreInUse, match="`worker`"):
+                with hold.alone(tmp_path):
+                    pass
+    with hold.alone(tmp_path) as alone:
+        assert alone.is_first
+
+
+def test_whoever_comes_second_waits_until_the_first_has_put_things_right(tmp_path: Path) -> None:
+    came = threading.Event()
+
+    def second() -> None:
+        with hold.beside_others(tmp_path) as beside:
+            assert not beside.is_first
+            came.set()
+
+    with hold.beside_others(tmp_path) as first:
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not came.wait(0.1)
+        first.share()
+        assert came.wait(10)
+        thread.join()
 
 
 def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreUnreadable):
-        with only_one(tmp_path / "file"):
-            pass
+    for take in (hold.alone, hold.beside_others):
+        with pytest.raises(StoreUnreadable):
+            with take(tmp_path / "file"):
+                pass

@@ -1,0 +1,100 @@
+"""One process of the platform: all of it (``pinfold up``) or one role, until a signal stops it.
+
+1. Take the data folder, bind the addresses: what cannot work fails here, with a sentence, and nothing was touched.
+2. Assemble the parts, an SQLite database brought to this version's schema, work left over by killed processes marked.
+3. Let other roles in, serve; make the owner's token where there is none; say where everything is.
+4. At SIGTERM or SIGINT: no new connections; uploads that have stalled are dropped, running requests finish within the
+   grace period; then the worker, then the files.  A second signal does not wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import uvloop
+
+from pinfold.app import hold, listen
+from pinfold.app.banner import banner
+from pinfold.app.roles import EVERY_ROLE, Role
+from pinfold.app.wiring import Parts, assemble
+from pinfold.settings import Settings, unknown_in_environment
+from pinfold.settings.values import Address
+from pinfold.telemetry import configure, fields, logger
+
+log = logger("app")
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def run(settings: Settings, roles: frozenset[Role] = EVERY_ROLE, *, announce: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT; ``announce`` is called once, with the banner, when requests are answered.
+
+    Every role at once needs the data folder alone; a process of fewer roles shares it with others.
+
+    Raises:  PinfoldError (an address in use), InvalidSetting, StoreInUse, StoreError and its kinds.
+    """
+    configure(settings.log_level, settings.log_format)
+    for name in unknown_in_environment():
+        log.warning("no such setting", **{fields.SETTING: name})
+    with ExitStack() as stack:
+        take = hold.alone if roles == EVERY_ROLE else hold.beside_others
+        held = stack.enter_context(take(settings.data_dir))
+        sockets: dict[Role, socket.socket] = {}
+        if Role.GATEWAY in roles:
+            bound = listen.bind(settings.gateway_bind, "gateway_address")
+            sockets[Role.GATEWAY] = stack.enter_context(bound)
+        if Role.API in roles:
+            sockets[Role.API] = stack.enter_context(listen.bind(settings.api_bind, "api_address"))
+        runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
+        runner.run(_serve(settings, roles, held, sockets, announce))
+
+
+async def _serve(
+    settings: Settings,
+    roles: frozenset[Role],
+    held: hold.Hold,
+    sockets: dict[Role, socket.socket],
+    announce: Callable[[str], None],
+) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stopping.set)
+    async with assemble(settings, roles, is_first=held.is_first) as parts:
+        if roles != EVERY_ROLE and held.is_first:
+            held.share()
+        apps = {Role.API: parts.api, Role.GATEWAY: parts.gateway}
+        servers = {role: listen.server(apps[role], settings.shutdown_grace_s) for role in sockets}
+        serving = [asyncio.create_task(one.serve(sockets=[sockets[role]])) for role, one in servers.items()]
+        while not all(one.started for one in servers.values()) and not any(task.done() for task in serving):
+            await asyncio.sleep(0.01)
+        announce(await _banner(settings, roles, sockets, parts))
+        first = asyncio.create_task(stopping.wait())
+        await asyncio.wait([first, *serving], return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping")
+        _hurry_at_second_signal(loop, list(servers.values()))
+        for one in servers.values():
+            one.should_exit = True
+        await asyncio.gather(*serving)
+        first.cancel()
+    log.info("stopped")
+
+
+async def _banner(settings: Settings, roles: frozenset[Role], sockets: dict[Role, socket.socket], parts: Parts) -> str:
+    asked = {Role.API: settings.api_bind, Role.GATEWAY: settings.gateway_bind}
+    addresses: dict[Role, Address] = {role: listen.bound_address(sock, asked[role]) for role, sock in sockets.items()}
+    token = await parts.accounts.make_owner_token() if Role.API in roles else None
+    return banner(settings, roles, addresses, token=token)
+
+
+def _hurry_at_second_signal(loop: asyncio.AbstractEventLoop, servers: list[listen.QuietServer]) -> None:
+    def hurry() -> None:
+        for one in servers:
+            one.force_exit = True
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, hurry)

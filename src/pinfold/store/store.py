@@ -145,15 +145,20 @@ class Store:
 
         Raises:  BlockNotFound, StoreCorrupt.
         """
-        segment = 0
-        for _ in range(5):
+        before = None
+        while True:
             row = self.row(multihash)
             if row is None:
                 raise BlockNotFound(f"block {CID(1, RAW, multihash)} is not here")
-            segment = row.segment
-            with suppress(FileNotFoundError):  # gc moved it between the two looks
-                return self.files.read(segment, row.offset, row.length)
-        raise StoreCorrupt(f"segment {self.layout.segment(segment)} is missing")
+            try:
+                return self.files.read(row.segment, row.offset, row.length)
+            except FileNotFoundError as exc:
+                if row == before:  # else gc moved it between the two looks
+                    raise StoreCorrupt(f"segment {self.layout.segment(row.segment)} is missing") from exc
+            except StoreCorrupt:  # the same, on a full disk: there gc cuts off what it has moved
+                if row == before:
+                    raise
+            before = row
 
     def read_cid(self, cid: bytes) -> bytes:
         """The same by binary CID.  Raises: BlockNotFound, StoreCorrupt."""

@@ -241,21 +241,13 @@ class Writer:
         """Look blocks up and keep those that are there from being collected (see ``sessions``)."""
         if not wanted:
             return
-        catalogue, found = self._catalogue, {}
-        ends: dict[int, int] = {}
+        catalogue = self._catalogue
         with catalogue.read() as txn:
             generation = txn.get(GC_GENERATION, db=catalogue.meta)
-            get, db = txn.get, catalogue.blocks
-            for key in wanted:
-                row = get(key, db=db)
-                if row is not None:
-                    block_id, segment, offset, length, _ = unpack_block(row)
-                    found[key] = block_id
-                    if offset + length > ends.get(segment, 0):
-                        ends[segment] = offset + length
+            found, ends = self._look_up(txn, wanted)
         if not found:
             return
-        missing = self._shorter_than(ends)
+        self._require_whole(list(found), ends)
         self._session.protect((block_id, 1) for block_id in found.values())
         with catalogue.read() as txn:
             if (
@@ -264,11 +256,33 @@ class Writer:
                 or catalogue.ids(txn, REMOVING)
             ):
                 found = self._still_there(txn, found)
-                missing = False  # gc may have moved what we looked for
-        if missing:
-            raise StoreCorrupt("content that is stored already cannot be relied on: its segment is missing or cut off")
         for key, block_id in found.items():
             self._seen[key] = -1 - block_id
+
+    def _look_up(self, txn: Txn, wanted: list[bytes]) -> tuple[dict[bytes, int], dict[int, int]]:
+        """Ids of the blocks that are stored, and per segment where the last of them ends."""
+        found: dict[bytes, int] = {}
+        ends: dict[int, int] = {}
+        get, db = txn.get, self._catalogue.blocks
+        for key in wanted:
+            row = get(key, db=db)
+            if row is not None:
+                block_id, segment, offset, length, _ = unpack_block(row)
+                found[key] = block_id
+                if offset + length > ends.get(segment, 0):
+                    ends[segment] = offset + length
+        return found, ends
+
+    def _require_whole(self, keys: list[bytes], ends: dict[int, int]) -> None:
+        """Make sure that the segments are there as far as ``ends`` says.  Raises: StoreCorrupt."""
+        while self._shorter_than(ends):
+            with self._catalogue.read() as txn:
+                _, now = self._look_up(txn, keys)
+            if now == ends:  # else gc moved or removed blocks between the two looks
+                raise StoreCorrupt(
+                    "content that is stored already cannot be relied on: its segment is missing or cut off"
+                )
+            ends = now
 
     def _shorter_than(self, ends: dict[int, int]) -> bool:
         """Whether a segment is missing, or ends before a block in it does."""

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import BlockPinned, StoreFull
+from pinfold.core.errors import BlockPinned, StoreCorrupt, StoreFull
 from pinfold.core.pin import PinMode
 from pinfold.store import Store, commit
 from pinfold.store import writer as writer_module
 from pinfold.store.catalogue import Catalogue
 from pinfold.store.layout import SEGMENT_HEADER
 from pinfold.store.sessions import Session, protected_ids
-from pinfold.store.writer import BlockRun, NewBlock, Root
+from pinfold.store.writer import BlockRun, NewBlock, Root, Writer
 from tests.support.cars import RawBlock, raw_block, raw_blocks, record
-from tests.unit.store.content import new_block, put_blocks
+from tests.unit.store.content import new_block, pinned_file, put_blocks
 
 
 def _new(blocks: list[RawBlock]) -> list[NewBlock]:
@@ -298,3 +298,33 @@ def test_segments_hold_nothing_but_whole_records(store: Store) -> None:
     stored = sum(Path(store.layout.segment(number)).stat().st_size for number in store.layout.segment_numbers())
     records = sum(len(record(RawBlock(cid, store.read_cid(cid)))) for cid in store.local_cids())
     assert stored == records + numbers.segments * len(SEGMENT_HEADER)
+
+
+def test_a_session_that_relies_on_what_gc_moves_meanwhile_goes_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = pinned_file(store, b"kept" * 1000)
+    put_blocks(store, {block.cid: block.data for block in raw_blocks(20)})
+    before = store.row(kept.multihash)
+    look = Writer._shorter_than
+
+    def look_late(writer: Writer, ends: dict[int, int]) -> bool:
+        monkeypatch.undo()
+        assert store.gc().segments_rewritten == 1
+        return look(writer, ends)
+
+    monkeypatch.setattr(Writer, "_shorter_than", look_late)
+    with store.writer() as writer:
+        assert writer.handles([kept.multihash]) != [None]
+        writer.commit()
+    after = store.row(kept.multihash)
+    assert before is not None and after is not None and before.segment != after.segment
+
+
+def test_what_lies_in_a_cut_segment_is_not_relied_on(store: Store) -> None:
+    kept = pinned_file(store, b"kept" * 1000)
+    row = store.row(kept.multihash)
+    assert row is not None
+    os.truncate(store.layout.segment(row.segment), row.offset)
+    with store.writer() as writer, pytest.raises(StoreCorrupt, match="cut off"):
+        writer.handles([kept.multihash])

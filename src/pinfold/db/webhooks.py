@@ -148,7 +148,7 @@ def lease(
     return rows
 
 
-def settle(session: Session, owner: str, delivery_id: str, **values: Any) -> bool:
+def settle(session: Session, owner: str, delivery_id: str, /, **values: Any) -> bool:
     """Whether ``owner`` still held the delivery: then it has these values, and nobody holds it."""
     held = session.execute(
         update(WebhookDeliveryRow)
@@ -158,6 +158,23 @@ def settle(session: Session, owner: str, delivery_id: str, **values: Any) -> boo
         .returning(WebhookDeliveryRow.id)
     ).first()
     return held is not None
+
+
+def set_failing_since(session: Session, webhook_id: str, now: datetime | None) -> datetime | None:
+    """Since when the webhook's deliveries fail, ``now`` at the latest; None says that one has not.
+
+    Nothing is written where nothing changes.
+    """
+    since = session.scalar(select(WebhookRow.failing_since).where(WebhookRow.id == webhook_id))
+    if (since is None) == (now is None):
+        return since
+    session.execute(
+        update(WebhookRow)
+        .where(WebhookRow.id == webhook_id)
+        .values(failing_since=now)
+        .execution_options(synchronize_session=False)
+    )
+    return now
 
 
 def fail_queued(session: Session, webhook_id: str, error: str, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Log fields, declared once."""
+"""Log fields and metrics, declared once."""
 
 from pinfold.telemetry.log import configure, logger
 

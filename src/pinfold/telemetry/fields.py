@@ -18,6 +18,12 @@ ATTEMPTS: Final = "attempts"
 ERROR: Final = "error"
 CODE: Final = "code"
 SETTING: Final = "setting"
+ROUTE: Final = "route"
+ADDRESS: Final = "address"
+ORGANISATION_ID: Final = "organisation_id"
+WEBHOOK_ID: Final = "webhook_id"
+EVENT_ID: Final = "event_id"
+JOB: Final = "job"
 
 SECRET: Final = frozenset({"authorization", "cookie", "database_url", "password", "secret", "token"})
 """Fields whose values are never written."""

@@ -1,0 +1,18 @@
+"""How many rows a filter finds, without looking at all of many."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import func, literal_column, select
+from sqlalchemy.orm import Session
+
+MOST: Final = 10_000
+"""Rows that are counted; of more it is said that there are at least so many."""
+
+
+def count_up_to(session: Session, filtered: Any, most: int = MOST) -> tuple[int, bool]:
+    """How many rows the SELECT ``filtered`` finds, and whether that is all: beyond ``most`` nobody counts."""
+    some = filtered.with_only_columns(literal_column("1")).order_by(None).limit(most + 1).subquery()
+    found = session.scalar(select(func.count()).select_from(some)) or 0
+    return min(found, most), found <= most

@@ -1,0 +1,111 @@
+"""The loop that delivers events to webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Final
+
+from pinfold.db.session import DATABASE_FAILURES
+from pinfold.db.webhooks import Leased
+from pinfold.services.webhooks import Deliverer
+from pinfold.telemetry import fields, logger
+
+log = logger("webhooks")
+
+POLL_S: Final = 1.0
+"""How soon an event of another process is seen; those of this one wake the loop."""
+_AFTER_FAILURE_S: Final = 1.0  # the database could not be asked; do not spin
+_MOST_OF_ONE: Final = 4  # deliveries to one webhook at once: a slow receiver leaves room for the others
+_UNREACHABLE_S: Final = 30.0  # one that did not answer is left alone so long, whatever else is due to it
+
+
+class WebhookWorker:
+    """Carries out leased deliveries, ``concurrency`` at a time, until it is stopped."""
+
+    def __init__(self, deliverer: Deliverer, *, concurrency: int = 16, poll_s: float = POLL_S) -> None:
+        self._deliverer = deliverer
+        self._concurrency = concurrency
+        self._poll_s = poll_s
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._running: dict[asyncio.Task[None], Leased] = {}
+        self._left_alone: dict[str, float] = {}
+
+    def wake(self) -> None:
+        """Say that there may be work; called in the loop's thread."""
+        self._wake.set()
+
+    async def run(self, stop_grace_s: float = 10.0) -> None:
+        """Work until ``stop``; then running attempts have ``stop_grace_s`` to end, and the rest is given back."""
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                await self._sleep(await self._take_work())
+        finally:
+            await self._finish(stop_grace_s)
+            await self._deliverer.close()
+
+    def stop(self) -> None:
+        """Take no more work."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _take_work(self) -> float | None:
+        """Begin what is due; the seconds to sleep where nobody wakes us, None for as long as it takes."""
+        free = self._concurrency - len(self._running)
+        if free <= 0:
+            return None  # the end of an attempt wakes us
+        try:
+            if await self._deliverer.seconds_to_next() is None:
+                return self._poll_s
+            taken = await self._deliverer.lease(free, without=self._not_now())
+        except DATABASE_FAILURES as exc:  # the next round may find it well again
+            log.error("cannot take webhook deliveries", **{fields.ERROR: repr(exc)})
+            return _AFTER_FAILURE_S
+        of_each = Counter(leased[1].id for leased in self._running.values())
+        for leased in taken:
+            of_each[leased[1].id] += 1
+            task = asyncio.create_task(
+                self._work(leased) if of_each[leased[1].id] <= _MOST_OF_ONE else self._deliverer.release(leased)
+            )
+            self._running[task] = leased
+            task.add_done_callback(self._ended)
+        return self._poll_s
+
+    def _not_now(self) -> set[str]:
+        now = asyncio.get_running_loop().time()
+        self._left_alone = {one: until for one, until in self._left_alone.items() if until > now}
+        of_each = Counter(leased[1].id for leased in self._running.values())
+        return {one for one, number in of_each.items() if number >= _MOST_OF_ONE} | self._left_alone.keys()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        self._wake.set()
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            log.error("a delivery could not be recorded; its lease runs out by itself", **{fields.ERROR: repr(exc)})
+
+    async def _work(self, leased: Leased) -> None:
+        attempt = await self._deliverer.carry_out(leased)
+        if attempt.was_unreachable:
+            self._left_alone[leased[1].id] = asyncio.get_running_loop().time() + _UNREACHABLE_S
+
+    async def _sleep(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _finish(self, grace_s: float) -> None:
+        if not self._running:
+            return
+        late = dict(self._running)
+        await asyncio.wait(late, timeout=grace_s)
+        for task, leased in late.items():
+            if not task.done():
+                task.cancel()
+                try:
+                    await self._deliverer.release(leased)
+                except DATABASE_FAILURES as exc:
+                    log.error("a lease could not be given back; it runs out by itself", **{fields.ERROR: repr(exc)})

@@ -34,6 +34,7 @@ STATUS: Final[dict[type[errors.PinfoldError], int]] = {
     errors.UnsafeName: 400,
     errors.NotFound: 404,
     errors.BlockNotFound: 404,
+    errors.IncompleteDag: 400,
     errors.PathNotFound: 404,
     errors.PinNotFound: 404,
     errors.FileRecordNotFound: 404,

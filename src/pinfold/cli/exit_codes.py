@@ -45,6 +45,7 @@ ERROR_CODES: Final[dict[type[errors.PinfoldError], int]] = {
     errors.FileRecordNotFound: 34,
     errors.SourceNotFound: 35,
     errors.RecordNotFound: 36,
+    errors.IncompleteDag: 37,
     errors.Conflict: 40,
     errors.PinConflict: 41,
     errors.BlockPinned: 42,

@@ -17,6 +17,7 @@ PinfoldError
 │   └── UnsafeName          a name that would leave the folder it is written to
 ├── NotFound
 │   ├── BlockNotFound
+│   │   └── IncompleteDag   a DAG of which something is missing
 │   ├── PathNotFound
 │   ├── PinNotFound
 │   ├── FileRecordNotFound
@@ -182,6 +183,14 @@ class BlockNotFound(NotFound):
     code = "BLOCK_NOT_FOUND"
     retryable = True
     hint = "`pinfold repo repair --from GATEWAY_URL` fetches missing blocks of what is pinned."
+
+
+class IncompleteDag(BlockNotFound):
+    """A DAG that was to be kept and of which blocks are missing; the message names some."""
+
+    code = "INCOMPLETE_DAG"
+    retryable = False
+    hint = "Send the blocks that are named as well; `pinfold dag import --no-pin-roots` keeps what there is."
 
 
 class PathNotFound(NotFound):

@@ -24,6 +24,7 @@ STATUS: Final[dict[type[errors.PinfoldError], int]] = {
     errors.UnsafeName: 422,
     errors.NotFound: 404,
     errors.BlockNotFound: 404,
+    errors.IncompleteDag: 404,
     errors.PathNotFound: 404,
     errors.PinNotFound: 404,
     errors.FileRecordNotFound: 404,

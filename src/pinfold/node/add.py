@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
@@ -28,6 +28,8 @@ from pinfold.node.model import Added, AddOptions, Progress
 from pinfold.node.sources import (
     READ_ONLY,
     Source,
+    bounded,
+    check_unchanged,
     filter_of,
     list_folder,
     metadata_of,
@@ -35,6 +37,7 @@ from pinfold.node.sources import (
     source_error,
     total_of,
 )
+from pinfold.node.tree import Tree, build_tree, folder_of
 from pinfold.store import Store
 from pinfold.store.writer import NewBlock, Root, Writer
 from pinfold.unixfs.build import Built, Metadata, build_file, layout_file
@@ -43,7 +46,6 @@ from pinfold.unixfs.directory import Entry, build_directory, build_symlink
 from pinfold.unixfs.profile import describe, for_metadata
 
 _SMALL_BYTES: Final = 64 << 10  # up to this a file is one read and needs no thread
-_READ_BYTES: Final = 1 << 20
 _MAX_UNFINISHED: Final = 64  # files whose leaves are under way
 _PROGRESS_FILES: Final = 256
 _FLUSH_CHECK: Final = 64
@@ -144,6 +146,26 @@ class Adder:
                 self._keep_root(root.cid)
             self._commit()
         return root
+
+    def tree(self, entries: Iterable[tuple[Sequence[str], BinaryIO]], name: str) -> Added:
+        """Add one folder of streams, each read to its end when its turn comes; names are checked before."""
+        root: Tree = {}
+        with ExitStack() as stack:
+            self._open(stack)
+            content_bytes = 0
+            for path, stream in entries:
+                folder = folder_of(root, path)
+                built = self._stream(stream)
+                folder[path[-1]] = built
+                content_bytes += built.size
+                if self._writer is not None and self._writer.is_full:
+                    self._sink.flush()
+                    self._writer.flush()
+            made = build_tree(root, self._profile, self._sink.emit)
+            cid = CID.from_bytes(made.cid)
+            self._keep_root(cid)
+            self._commit()
+        return Added(name or str(cid), cid, made.tsize, "directory", True, content_bytes)
 
     def _open(self, stack: ExitStack) -> None:
         if not self._options.only_hash:
@@ -275,7 +297,7 @@ class Adder:
         if size <= self._chunk and (not self._plain or metadata is not None):
             # A sole leaf may have to carry the metadata itself: rare enough to be done in one piece.
             os.lseek(fd, 0, os.SEEK_SET)
-            data = b"".join(iter(_bounded(fd, size, shown), b""))
+            data = b"".join(iter(bounded(fd, size, shown), b""))
             unfinished.whole = build_file([data], self._profile, self._sink.emit, metadata)
             self._count(len(data), things=0)
         else:
@@ -294,9 +316,9 @@ class Adder:
             raise SourceUnreadable(f"{os.fsdecode(source.path)} is no regular file any more")
         shown = os.fsdecode(source.path)
         os.lseek(fd, 0, os.SEEK_SET)
-        read = _bounded(fd, before.st_size, shown)
+        read = bounded(fd, before.st_size, shown)
         built = self._chunked(lambda size: read(), metadata)
-        _check_unchanged(before, os.fstat(fd), built.size, shown)
+        check_unchanged(before, os.fstat(fd), built.size, shown)
         return built
 
     def _stream(self, stream: BinaryIO) -> Built:
@@ -338,7 +360,7 @@ class Adder:
         source = unfinished.source
         built = unfinished.whole or self._lay_out(unfinished.leaves, unfinished.metadata)
         assert unfinished.stat is not None
-        _check_unchanged(unfinished.stat, os.fstat(unfinished.fd), built.size, os.fsdecode(source.path))
+        check_unchanged(unfinished.stat, os.fstat(unfinished.fd), built.size, os.fsdecode(source.path))
         self._unfinished.popleft()  # first, so that an interrupt between the two lines cannot close it twice
         os.close(unfinished.fd)
         if self._writer is not None and self._writer.is_full and not self._unfinished:
@@ -376,25 +398,3 @@ class Adder:
         self._done[1] += things
         if self._progress is not None and (size >= _SMALL_BYTES or self._done[1] % _PROGRESS_FILES == 0):
             self._progress(Progress(self._done[0], self._total[0], self._done[1], self._total[1]))
-
-
-def _bounded(fd: int, size: int, path: str) -> Callable[[], bytes]:
-    """Reads a file in pieces up to its end.  The call raises SourceChanged once there is more than its size said."""
-    done = 0
-
-    def read() -> bytes:
-        nonlocal done
-        data = os.read(fd, _READ_BYTES)
-        done += len(data)
-        if done > size:
-            raise SourceChanged(f"{path} became longer while it was read: it had {size:,} bytes")
-        return data
-
-    return read
-
-
-def _check_unchanged(before: os.stat_result, after: os.stat_result, size: int, path: str) -> None:
-    if (before.st_size, before.st_mtime_ns, before.st_ino) != (after.st_size, after.st_mtime_ns, after.st_ino):
-        raise SourceChanged(f"{path} changed while it was read")
-    if size != before.st_size:
-        raise SourceChanged(f"{path} has {size:,} bytes where {before.st_size:,} were expected")

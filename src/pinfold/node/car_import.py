@@ -8,17 +8,28 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from typing import BinaryIO, Final, NoReturn, TypeAlias, cast
 
+from pyroaring import BitMap
+
 from pinfold.core import codec, varint
 from pinfold.core.binary_cid import codec_of, identity_data, multihash_of
 from pinfold.core.car import V0_CODEC, CarReader, Record, Run, record_prefix, verify_record
 from pinfold.core.cid import CID, DAG_PB, RAW
-from pinfold.core.errors import BlockCorrupt, BlockNotFound, DagTooDeep, MalformedBlock, UnknownCodec
+from pinfold.core.errors import (
+    BlockCorrupt,
+    BlockNotFound,
+    DagTooDeep,
+    IncompleteDag,
+    MalformedBlock,
+    MalformedCar,
+    UnknownCodec,
+)
 from pinfold.core.multihash import IDENTITY
 from pinfold.node.leaves import WORKERS
 from pinfold.node.model import Imported, Progress
@@ -30,6 +41,7 @@ from pinfold.store.writer import BlockRun, NewBlock, Root, Writer
 _RUN_BYTES: Final = 4 << 20
 _RAW_LEAF: Final = b"\x01\x55\x12\x20"  # how a CIDv1 of raw and sha2-256 begins
 _GROUP_RECORDS: Final = 500  # of those that come singly
+_SHOWN: Final = 10  # missing blocks that an error names
 _IN_FLIGHT: Final = WORKERS + 1  # runs: 16 MiB of records in memory
 
 Node: TypeAlias = tuple[int, bytes]
@@ -39,11 +51,21 @@ Links: TypeAlias = list[tuple[Node, list[bytes]]]
 
 class _Import:
     def __init__(
-        self, store: Store, writer: Writer, *, walk: bool, progress: Callable[[Progress], None] | None
+        self,
+        store: Store,
+        writer: Writer,
+        *,
+        walk: bool,
+        may_use: Callable[[], BitMap] | None,
+        progress: Callable[[Progress], None] | None,
     ) -> None:
         self._store = store
         self._writer = writer
         self._walk = walk
+        self._may_use = may_use
+        self._usable: BitMap | None = None
+        self._brought = BitMap()  # ids of blocks that the CAR has and that were stored before
+        self._counting = threading.Lock()
         self._progress = progress
         self._links: dict[Node, list[bytes]] = {}
         self._waiting: deque[tuple[Future[Links], bytearray | None]] = deque()
@@ -121,6 +143,7 @@ class _Import:
                 tags=[tag_of(0, DAG_PB) if code == V0_CODEC else code for code in run.codecs],
             )
         )
+        self._note_brought(run.multihashes)
         return links
 
     def _store_singles(self, group: list[Record]) -> Links:
@@ -140,7 +163,25 @@ class _Import:
                 except MalformedBlock as exc:
                     raise _unreadable(record, exc) from exc
         self._writer.put(blocks)
+        self._note_brought([block.multihash for block in blocks])
         return links
+
+    def _note_brought(self, multihashes: list[bytes]) -> None:
+        """Remember which blocks came with the CAR although they were here: whoever sends one may use it."""
+        if self._may_use is None:
+            return
+        known = [-1 - handle for handle in self._writer.handles(multihashes) if handle is not None and handle < 0]
+        with self._counting:
+            self._brought.update(known)
+
+    def _is_usable(self, handle: int) -> bool:
+        if handle >= 0 or self._may_use is None:
+            return True
+        if -1 - handle in self._brought or -1 - handle in self._writer.mine:
+            return True
+        if self._usable is None:
+            self._usable = self._may_use()
+        return -1 - handle in self._usable
 
     def reach(self, root: bytes) -> list[int]:
         """Handles of everything a root reaches.  Raises: BlockNotFound, DagTooDeep, MalformedBlock, UnknownCodec."""
@@ -163,20 +204,24 @@ class _Import:
                     followed.add((kind, key))
                     inner.append(((kind, key), cid))
             found = self._writer.handles(list(fresh))
-            if None in found:
-                gone = {key for key, handle in zip(fresh, found, strict=True) if handle is None}
-                missing = next(cid for cid in level if multihash_of(cid) in gone)  # the first that is linked
-                raise BlockNotFound(
-                    f"{CID.from_bytes(root)} cannot be pinned: block {CID.from_bytes(missing)} is neither in the CAR "
-                    "nor here",
-                    hint="Import it with --no-pin-roots to keep what there is.",
-                )
+            gone = {
+                key for key, handle in zip(fresh, found, strict=True) if handle is None or not self._is_usable(handle)
+            }
+            if gone:
+                missing = [cid for cid in level if multihash_of(cid) in gone]  # in the order of the links
+                raise self._incomplete(root, missing)
             handles += cast("list[int]", found)
             level = dict.fromkeys(link for node, cid in inner for link in self._links_of(node, cid))
             depth += 1
             if depth > MAX_DEPTH:
                 raise DagTooDeep(f"the DAG of {CID.from_bytes(root)} is deeper than {MAX_DEPTH:,} levels")
         return handles
+
+    def _incomplete(self, root: bytes, missing: list[bytes]) -> IncompleteDag:
+        shown = ", ".join(str(CID.from_bytes(cid)) for cid in missing[:_SHOWN])
+        more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
+        what = f"block {shown} is" if len(missing) == 1 else f"blocks {shown}{more} are"
+        return IncompleteDag(f"{CID.from_bytes(root)} cannot be pinned: {what} neither in the CAR nor here")
 
     def _links_of(self, node: Node, cid: bytes) -> list[bytes]:
         known = self._links.get(node)
@@ -209,22 +254,32 @@ def import_car(
     *,
     pin_roots: bool = True,
     pin_name: str = "",
+    keep_pin_name: bool = False,
+    max_roots: int | None = None,
+    may_use: Callable[[], BitMap] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Imported:
     """Take in a whole CAR, or nothing of it.
 
+    ``may_use`` gives the ids of stored blocks that may complete what the CAR holds; it is asked at most once, and only
+    where such a block is met.  Without it every stored block may.
+
     Raises:  MalformedCar, BlockTooLarge, BlockCorrupt, InsecureHash, UnknownHash, IdentityTooLarge (all with the byte
-             offset), BlockNotFound and MalformedBlock where a root cannot be pinned, StoreFull.
+             offset), IncompleteDag and MalformedBlock where a root cannot be pinned, StoreFull.
     """
     reader = CarReader(stream)
     roots = list(dict.fromkeys(reader.header.roots))
+    if max_roots is not None and not 1 <= len(roots) <= max_roots:
+        raise MalformedCar(f"the CAR names {len(roots):,} roots; 1 to {max_roots} can be taken", hint="")
     cids = [CID.from_bytes(root) for root in roots]
     with store.writer() as writer:
-        work = _Import(store, writer, walk=pin_roots, progress=progress)
+        work = _Import(store, writer, walk=pin_roots, may_use=may_use, progress=progress)
         work.read(reader)
         reached = [work.reach(root) for root in roots] if pin_roots else []
         new_blocks = writer.written
-        writer.commit([Root(cid, handles, pin_name) for cid, handles in zip(cids, reached, strict=False)])
+        writer.commit(
+            [Root(cid, handles, pin_name, keep_name=keep_pin_name) for cid, handles in zip(cids, reached, strict=False)]
+        )
     return Imported(tuple(cids), tuple(cids) if pin_roots else (), work.blocks, new_blocks, work.bytes)
 
 

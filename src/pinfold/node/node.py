@@ -34,6 +34,8 @@ from pinfold.node.model import (
 from pinfold.store import Store
 
 if TYPE_CHECKING:
+    from pyroaring import BitMap
+
     from pinfold.core.codec import Value
     from pinfold.core.content_path import ContentPath
     from pinfold.unixfs.read import Info
@@ -132,6 +134,21 @@ class Node:
         from pinfold.node.add import Adder
 
         return Adder(self._store, options, progress).stream(stream, name)
+
+    def add_tree(
+        self,
+        entries: Iterable[tuple[Sequence[str], BinaryIO]],
+        options: AddOptions = _DEFAULT_OPTIONS,
+        *,
+        name: str = "",
+    ) -> Added:
+        """Add one folder of streams, each with its path inside it; all of it or nothing.
+
+        What the streams raise goes through.  Raises: UnsafeName for paths that do not fit together, StoreFull.
+        """
+        from pinfold.node.add import Adder
+
+        return Adder(self._store, options, None).tree(entries, name)
 
     def add_bytes(self, data: bytes, options: AddOptions = _DEFAULT_OPTIONS) -> CID:
         """Add a file that is already in memory."""
@@ -290,15 +307,28 @@ class Node:
         *,
         pin_roots: bool = True,
         pin_name: str = "",
+        keep_pin_name: bool = False,
+        max_roots: int | None = None,
+        may_use: Callable[[], BitMap] | None = None,
         progress: Report | None = None,
     ) -> Imported:
         """Take in a CAR (version 1 or 2): all of it, every block hashed, or nothing.
 
-        Raises:  MalformedCar, BlockCorrupt and their kin with the byte offset; BlockNotFound for an incomplete root.
+        ``may_use`` gives the ids of stored blocks that may complete what the CAR holds; all of them where it is None.
+        Raises:  MalformedCar, BlockCorrupt and their kin with the byte offset; IncompleteDag for an incomplete root.
         """
         from pinfold.node.car_import import import_car
 
-        return import_car(self._store, stream, pin_roots=pin_roots, pin_name=pin_name, progress=progress)
+        return import_car(
+            self._store,
+            stream,
+            pin_roots=pin_roots,
+            pin_name=pin_name,
+            keep_pin_name=keep_pin_name,
+            max_roots=max_roots,
+            may_use=may_use,
+            progress=progress,
+        )
 
     def dag_export(self, path: str | CID | ContentPath, fd: int, *, progress: Report | None = None) -> int:
         """Write a DAG as CARv1 to a file descriptor and give the bytes written.  Raises: BlockNotFound before that."""

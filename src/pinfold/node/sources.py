@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pinfold.core.errors import InvalidInput, SourceNotFound, SourceUnreadable, SymlinkLoop
+from pinfold.core.errors import InvalidInput, SourceChanged, SourceNotFound, SourceUnreadable, SymlinkLoop
 from pinfold.unixfs.build import Metadata
 
+_READ_BYTES = 1 << 20
 READ_ONLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe in the tree must not hold us up
 
 
@@ -149,3 +150,26 @@ def total_of(sources: Sequence[Source], keep: Callable[[str, bytes, bool], bool]
             except OSError as exc:
                 raise source_error(exc, source.path) from exc
     return size, count
+
+
+def bounded(fd: int, size: int, path: str) -> Callable[[], bytes]:
+    """Reads a file in pieces up to its end.  The call raises SourceChanged once there is more than its size said."""
+    done = 0
+
+    def read() -> bytes:
+        nonlocal done
+        data = os.read(fd, _READ_BYTES)
+        done += len(data)
+        if done > size:
+            raise SourceChanged(f"{path} became longer while it was read: it had {size:,} bytes")
+        return data
+
+    return read
+
+
+def check_unchanged(before: os.stat_result, after: os.stat_result, size: int, path: str) -> None:
+    """Make sure that nobody wrote to a file while ``size`` bytes of it were read.  Raises: SourceChanged."""
+    if (before.st_size, before.st_mtime_ns, before.st_ino) != (after.st_size, after.st_mtime_ns, after.st_ino):
+        raise SourceChanged(f"{path} changed while it was read")
+    if size != before.st_size:
+        raise SourceChanged(f"{path} has {size:,} bytes where {before.st_size:,} were expected")

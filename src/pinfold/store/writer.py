@@ -215,6 +215,11 @@ class Writer:
         """Blocks that this session brought."""
         return len(self._ids) + len(self._pending)
 
+    @property
+    def mine(self) -> BitMap:
+        """Ids of the blocks that this session has written and flushed."""
+        return self._mine
+
     def _segment(self) -> HeldSegment:
         if self._held and self._held[-1].end < SEAL_BYTES:
             return self._held[-1]

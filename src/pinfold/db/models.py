@@ -328,6 +328,12 @@ class PinRow(Base, OwnedByTenant):
             sqlite_where=text("expires_at IS NOT NULL"),
             postgresql_where=text("expires_at IS NOT NULL"),
         ),
+        Index(  # there are few of them: counting those is counting all
+            "ix_pins_status",
+            "status",
+            sqlite_where=text("status <> 'pinned'"),
+            postgresql_where=text("status <> 'pinned'"),
+        ),
         Index(
             "ix_pins_replaces_root",
             "replaces_root",

@@ -381,6 +381,14 @@ def _make_tables() -> None:
         sa.UniqueConstraint("id", name=op.f("uq_pins_id")),
     )
     op.create_index(
+        "ix_pins_status",
+        "pins",
+        ["status"],
+        unique=False,
+        sqlite_where=sa.text("status <> 'pinned'"),
+        postgresql_where=sa.text("status <> 'pinned'"),
+    )
+    op.create_index(
         "ix_pins_expires_at",
         "pins",
         ["expires_at"],

@@ -1,10 +1,9 @@
-"""The outermost layer of the API: request ids, limits and the log line."""
+"""The outermost layer of the API: request ids, limits, metrics and the log line."""
 
 from __future__ import annotations
 
-import re
-import secrets
 import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -13,28 +12,38 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pinfold.api import bodies, errors
-from pinfold.telemetry import fields, logger
+from pinfold.telemetry import fields, logger, metrics, request_ids
 
 log = logger("api")
 
 MAX_HEADER_BYTES: Final = 32 * 1024  # tokens, cookies and traces fit many times
-_USABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+NO_ROUTE: Final = "none"
+"""Stands for the route of requests that none answers."""
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def add_header(scope: Scope, name: str, value: str) -> None:
+    """Have the answer to a request carry a header, whoever makes the answer in the end."""
+    pairs: list[tuple[bytes, bytes]] = scope["state"].setdefault("answer_headers", [])
+    pairs.append((name.lower().encode("latin-1"), value.encode("latin-1")))
 
 
 class Outermost:
-    """Wraps the whole API."""
+    """Wraps the whole API: ids, metrics and a log line for each request.
 
-    def __init__(self, app: ASGIApp) -> None:
+    ``count_request`` is called with the organisation that a request was made for, once it is known whose it is.
+    """
+
+    def __init__(self, app: ASGIApp, count_request: Callable[[str], None] = lambda organisation_id: None) -> None:
         self._app = app
+        self._count_request = count_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        headers: list[tuple[bytes, bytes]] = scope["headers"]
-        given = next((value for name, value in headers if name == b"x-request-id"), b"").decode("latin-1")
-        request_id = given if _USABLE_ID.fullmatch(given) else secrets.token_hex(8)
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        request_id = state["request_id"] = request_ids.of(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(**{fields.REQUEST_ID: request_id})
         began = time.perf_counter()
@@ -46,24 +55,40 @@ class Outermost:
             complete = message["type"] == "http.response.body" and not message.get("more_body", False)
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode("ascii"))]
+                marks = [(b"x-request-id", request_id.encode("ascii")), *state.get("answer_headers", ())]
+                message["headers"] = [*message["headers"], *marks]
             await send(message)
 
+        metrics.HTTP_UNDER_WAY.inc()
         try:
             await self._answer(scope, receive, send_marked)
         except Exception:  # around a request: the application has logged it, and answered where it still could
             if not complete:
                 raise  # only a broken connection can tell the client
         finally:
-            log.info(
-                "request",
-                **{
-                    fields.METHOD: scope["method"],
-                    fields.PATH: scope["path"],
-                    fields.STATUS: status,
-                    fields.DURATION_MS: round((time.perf_counter() - began) * 1000, 1),
-                },
-            )
+            metrics.HTTP_UNDER_WAY.dec()
+            self._tell(scope, status, time.perf_counter() - began)
+
+    def _tell(self, scope: Scope, status: int, duration_s: float) -> None:
+        method, route = _known_method(scope), getattr(scope.get("route"), "path", NO_ROUTE)
+        metrics.HTTP_REQUESTS.labels(method, route, status).inc()
+        metrics.HTTP_DURATION.labels(method, route).observe(duration_s)
+        organisation_id: str | None = scope["state"].get("organisation_id")
+        if organisation_id is not None:
+            self._count_request(organisation_id)
+        client = scope.get("client")
+        log.info(
+            "request",
+            **{
+                fields.METHOD: scope["method"],
+                fields.PATH: scope["path"],
+                fields.ROUTE: route,
+                fields.STATUS: status,
+                fields.DURATION_MS: round(duration_s * 1000, 1),
+                fields.ADDRESS: client[0] if client else None,
+                fields.ORGANISATION_ID: organisation_id,
+            },
+        )
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
@@ -89,3 +114,8 @@ class Outermost:
             return message
 
         await self._app(scope, receive_bounded, send)
+
+
+def _known_method(scope: Scope) -> str:
+    """The method, where it is one of the usual: a stranger must not make a time series by each word he thinks of."""
+    return scope["method"] if scope["method"] in _METHODS else "OTHER"

@@ -1,0 +1,141 @@
+"""Work that is done again and again: of all processes on one database, one does each of it.
+
+A row in the database says when each is due next and who holds it.  A lease rather than an advisory lock: it is the same
+on both databases, it outlives restarts (what ran an hour ago is not run again at every start), and it can be looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from pinfold.db import Database, upkeep
+from pinfold.db.session import DATABASE_FAILURES
+from pinfold.services.clock import Clock, utc_now
+from pinfold.telemetry import fields, logger, metrics
+
+log = logger("upkeep")
+
+POLL_S: Final = 5.0
+LEASE: Final = timedelta(seconds=60)  # of a killed process; a living one extends it
+_AFTER_FAILURE: Final = timedelta(seconds=60)  # or the job's own period, where that is shorter
+_ERROR_CHARACTERS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """Work to be done every ``every_s`` seconds.  It may be killed anywhere and begun anew."""
+
+    name: str
+    every_s: float
+    job: Callable[[], Awaitable[object]]
+
+
+class Upkeep:
+    """Does periodic work until it is stopped, one after the other."""
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: Sequence[Periodic],
+        *,
+        owner: str,
+        poll_s: float = POLL_S,
+        clock: Clock = utc_now,
+    ) -> None:
+        """``owner`` names this process in leases.  Raises: ValueError for two jobs of one name."""
+        self._database = database
+        self._jobs = {job.name: job for job in jobs}
+        if len(self._jobs) != len(jobs):
+            raise ValueError("two periodic jobs have one name")
+        self._owner = owner
+        self._poll_s = poll_s
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self._is_known = False
+
+    async def run(self, stop_grace_s: float = 10.0) -> None:
+        """Work until ``stop``; then the job that runs has ``stop_grace_s`` to end, and is broken off."""
+        working = asyncio.create_task(self._work())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            await asyncio.wait((working,), timeout=stop_grace_s)
+            working.cancel()
+        stopping.cancel()
+        await asyncio.wait((working, stopping))
+        if not working.cancelled() and (exc := working.exception()) is not None:
+            raise exc
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._stopping.set()
+
+    async def _work(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self.run_due()
+            except DATABASE_FAILURES as exc:  # the next round may find it well again
+                log.error("cannot look for periodic work", **{fields.ERROR: repr(exc)})
+            try:
+                async with asyncio.timeout(self._poll_s):
+                    await self._stopping.wait()
+            except TimeoutError:
+                pass
+
+    async def run_due(self) -> list[str]:
+        """Do what is due now, each once; its names."""
+        everybody, names = self._database.everybody, list(self._jobs)
+        if not names:
+            return []
+        if not self._is_known:  # once: nobody removes the rows
+            await everybody.write(upkeep.known, names, self._clock())
+            self._is_known = True
+        done = []
+        for name in await everybody.read(upkeep.due, names, self._clock()):
+            now = self._clock()
+            if self._stopping.is_set():
+                break
+            if await everybody.write(upkeep.lease, name, self._owner, now, now + LEASE):
+                await self._run_one(self._jobs[name])
+                done.append(name)
+        return done
+
+    async def _run_one(self, periodic: Periodic) -> None:
+        began, began_at = time.monotonic(), self._clock()
+        period = timedelta(seconds=periodic.every_s)
+        keeper = asyncio.create_task(self._keep_lease(periodic.name))
+        error: str | None = None
+        due_at = began_at + period
+        try:
+            await periodic.job()
+        except asyncio.CancelledError:
+            await self._settle(periodic.name, began_at, "it was broken off")  # due: others may do it at once
+            raise
+        except Exception as exc:  # around a job: one that fails must not stop the others
+            error = f"{type(exc).__name__}: {exc}"[:_ERROR_CHARACTERS].replace("\0", " ")
+            due_at = self._clock() + min(period, _AFTER_FAILURE)
+            log.error("periodic work failed", exc_info=exc, **{fields.JOB: periodic.name, fields.ERROR: repr(exc)})
+        finally:
+            keeper.cancel()
+        metrics.PERIODIC_RUNS.labels(periodic.name, "failed" if error else "succeeded").inc()
+        metrics.PERIODIC_DURATION.labels(periodic.name).set(time.monotonic() - began)
+        await self._settle(periodic.name, due_at, error)
+
+    async def _settle(self, name: str, due_at: datetime, error: str | None) -> None:
+        succeeded_at = self._clock() if error is None else None
+        await self._database.everybody.write(
+            upkeep.settle, name, self._owner, due_at, succeeded_at=succeeded_at, error=error
+        )
+
+    async def _keep_lease(self, name: str) -> None:
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            try:
+                await self._database.everybody.write(upkeep.extend, name, self._owner, self._clock() + LEASE)
+            except DATABASE_FAILURES as exc:
+                log.error("cannot extend a lease", **{fields.JOB: name, fields.ERROR: repr(exc)})

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from pinfold.core.errors import QuotaExceeded, RecordNotFound
-from pinfold.db import scope, webhooks
+from pinfold.db import ledger, scope, webhooks
 from pinfold.db.models import (
     AuditRow,
     OrganisationRow,
@@ -73,7 +74,6 @@ class Change:
         self.actor = actor
         self.now = now
         self.organisation_id = totals.organisation_id
-        self._webhooks: list[tuple[str, list[str]]] | None = None
 
     def created_at(self) -> datetime:
         """The time of a new row: now, or just after the row before."""
@@ -85,22 +85,22 @@ class Change:
         """Put what was done into the chain; ``detail`` holds no secret."""
         totals = self.totals
         totals.audit_number += 1
-        row = AuditRow(
-            organisation_id=self.organisation_id,
-            number=totals.audit_number,
-            at=self.now,
-            actor_kind=self.actor.kind,
-            actor_id=self.actor.id,
-            actor_name=self.actor.name,
-            action=action,
-            target=target,
-            address=self.actor.address,
-            request_id=self.actor.request_id,
-            detail=json.dumps(detail, sort_keys=True, ensure_ascii=False, default=str),
-            previous_hash=totals.audit_hash,
-        )
-        row.hash = totals.audit_hash = audit_hash(row)
-        self.session.add(row)
+        row: dict[str, Any] = {
+            "organisation_id": self.organisation_id,
+            "number": totals.audit_number,
+            "at": self.now,
+            "actor_kind": self.actor.kind,
+            "actor_id": self.actor.id,
+            "actor_name": self.actor.name,
+            "action": action,
+            "target": target,
+            "address": self.actor.address,
+            "request_id": self.actor.request_id,
+            "detail": json.dumps(detail, sort_keys=True, ensure_ascii=False, default=str) if detail else "{}",
+            "previous_hash": totals.audit_hash,
+        }
+        row["hash"] = totals.audit_hash = _hash_of(*row.values())
+        ledger.of(self.session).add_audit(row)
 
     def tell(self, kind: str, payload: dict[str, Any]) -> None:
         """Put an event into the outbox for every webhook that wants it; nothing is asked where there is none."""
@@ -111,9 +111,8 @@ class Change:
             webhooks.put(self.session, self.organisation_id, kind, payload, wanting, self.now)
 
     def _active_webhooks(self) -> list[tuple[str, list[str]]]:
-        if self._webhooks is None:  # once for all events of one change
-            self._webhooks = webhooks.active(self.session, self.organisation_id)
-        return self._webhooks
+        own = self.organisation_id
+        return ledger.of(self.session).fact(("webhooks", own), lambda: webhooks.active(self.session, own))
 
     def count(self, *, files: int = 0, pins: int = 0, logical_bytes: int = 0) -> None:
         """Move the counters; an organisation that comes close to a quota is told."""
@@ -161,47 +160,53 @@ def begin(session: Session, actor: Actor, now: datetime) -> Change:
     return begin_for(session, scope.bound_to(session), actor, now)
 
 
+_OF_TOTALS: Final = cast(Table, TotalsRow.__table__)
+_OF_ORGANISATIONS: Final = cast(Table, OrganisationRow.__table__)
+_OF_PLANS: Final = cast(Table, PlanRow.__table__)
 _QUOTAS: Final = tuple(
-    func.coalesce(getattr(OrganisationRow, name), getattr(PlanRow, name))
+    func.coalesce(_OF_ORGANISATIONS.c[name], _OF_PLANS.c[name])
     for name in ("quota_bytes", "quota_files", "quota_pins", "quota_requests_per_day")
 )
 """An organisation's own quotas where set, else its plan's."""
 
 
+_WITH_PLAN: Final = _OF_ORGANISATIONS.join(_OF_PLANS, _OF_PLANS.c.name == _OF_ORGANISATIONS.c.plan)
+_QUOTA: Final = select(*_QUOTAS).select_from(_WITH_PLAN).where(_OF_ORGANISATIONS.c.id == bindparam("organisation"))
+_LOCK: Final = (
+    select(*_OF_TOTALS.columns).where(_OF_TOTALS.c.organisation_id == bindparam("organisation")).with_for_update()
+)
+
+
 def begin_for(session: Session, organisation_id: str, actor: Actor, now: datetime) -> Change:
     """The same for any organisation, in a session for everybody; of several, take them in the order of their ids."""
-    found = session.execute(
-        select(TotalsRow, *_QUOTAS)
-        .join(OrganisationRow, OrganisationRow.id == TotalsRow.organisation_id)
-        .join(PlanRow, PlanRow.name == OrganisationRow.plan)
-        .where(TotalsRow.organisation_id == organisation_id)
-        .with_for_update(of=TotalsRow)
-        .execution_options(populate_existing=True)
-    ).first()
-    if found is None:
-        raise RecordNotFound("this organisation is not there any more")
-    return Change(session, found[0], Quota(*found[1:]), actor, now)
+    its = ledger.of(session)
+
+    def lock() -> TotalsRow:
+        found = session.connection().execute(_LOCK, {"organisation": organisation_id}).mappings().first()
+        if found is None:
+            raise RecordNotFound("this organisation is not there any more")
+        return TotalsRow(**found)
+
+    totals = its.totals(organisation_id, lock)
+    quota = its.fact(("quota", organisation_id), lambda: quota_of(session, organisation_id))
+    return Change(session, totals, quota, actor, now)
 
 
 def quota_of(session: Session, organisation_id: str) -> Quota:
     """What an organisation may keep: its own quotas where set, else its plan's.  Raises: RecordNotFound."""
-    found = session.execute(
-        select(*_QUOTAS)
-        .select_from(OrganisationRow)
-        .join(PlanRow, PlanRow.name == OrganisationRow.plan)
-        .where(OrganisationRow.id == organisation_id)
-    ).first()
+    found = session.connection().execute(_QUOTA, {"organisation": organisation_id}).first()
     if found is None:
         raise RecordNotFound("there is no such organisation")
-    return Quota(*found)
+    limits: Sequence[int | None] = found
+    return Quota(*limits)
 
 
 def audit_hash(row: AuditRow) -> bytes:
     """The hash that a row of the audit log must have: over all that it says and the hash of the row before."""
-    said = [
+    return _hash_of(
         row.organisation_id,
         row.number,
-        row.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        row.at,
         row.actor_kind,
         row.actor_id,
         row.actor_name,
@@ -210,6 +215,14 @@ def audit_hash(row: AuditRow) -> bytes:
         row.address,
         row.request_id,
         row.detail,
-        row.previous_hash.hex(),
-    ]
-    return hashlib.sha256(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()).digest()
+        row.previous_hash,
+    )
+
+
+def _hash_of(organisation_id: str, number: int, at: datetime, *said: Any) -> bytes:
+    *words, previous_hash = said
+    time = at.astimezone(UTC).isoformat(timespec="microseconds")
+    told = json.dumps(
+        [organisation_id, number, time, *words, previous_hash.hex()], ensure_ascii=False, separators=(",", ":")
+    )
+    return hashlib.sha256(told.encode()).digest()

@@ -6,6 +6,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
+import psycopg
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     create_engine,
     event,
+    func,
     literal_column,
     make_url,
     select,
@@ -44,26 +47,48 @@ _PRAGMAS: Final = (
 _TRIGRAM: Final = 3  # shorter terms have no trigram to look up
 
 
-def connect(url: str) -> Engine:
-    """An SQLAlchemy engine for ``url``, set up so that a commit is durable.  Raises: InvalidSetting."""
+def connect(url: str, *, only_reads: bool = False) -> Engine:
+    """An SQLAlchemy engine for ``url``, set up so that a commit is durable.  Raises: InvalidSetting.
+
+    One that ``only_reads`` refuses to write.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError as exc:
         raise InvalidSetting("database_url is no SQLAlchemy URL, such as sqlite:////path/to/file") from exc
     backend = parsed.get_backend_name()
     if backend == "postgresql":
-        return _connect_postgresql(parsed)
+        return _connect_postgresql(parsed, only_reads)
     if backend != "sqlite" or parsed.database in (None, "", ":memory:"):
         raise InvalidSetting(f"database_url names {parsed.drivername!r}; it takes an SQLite file or postgresql://…")
-    engine = create_engine(parsed)
+    engine = create_engine(parsed, json_deserializer=orjson.loads)
     event.listen(engine, "connect", _prepare)
+    if only_reads:
+        event.listen(engine, "connect", _refuse_writes)
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _connect_postgresql(url: URL) -> Engine:
+def _connect_postgresql(url: URL, only_reads: bool) -> Engine:
     # One driver, whatever the URL says after its "+"; a pool that notices connections the server closed.
-    return create_engine(url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=8, pool_pre_ping=True)
+    url = url.set(drivername="postgresql+psycopg")
+    pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 8, "pool_pre_ping": True, "json_deserializer": orjson.loads}
+    if not only_reads:
+        return create_engine(url, **pool)
+    # A statement sees what was committed when it began, in a transaction or not: so none is begun and none ended.
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", **pool)
+    event.listen(engine, "connect", _read_only)
+    return engine
+
+
+def _read_only(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry) -> None:
+    was, connection.autocommit = connection.autocommit, True
+    connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+    connection.autocommit = was
+
+
+def _refuse_writes(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.execute("PRAGMA query_only = ON")
 
 
 def is_missing_file(url: URL) -> bool:
@@ -121,3 +146,9 @@ def contains(session: Session, column: InstrumentedAttribute[str], term: str) ->
 def has_meta(column: InstrumentedAttribute[dict[str, str]], wanted: dict[str, str]) -> ColumnElement[bool]:
     """Whether a JSON object holds all these keys with these values."""
     return and_(true(), *(column[key].as_string() == value for key, value in wanted.items()))
+
+
+def has_part(session: Session, column: InstrumentedAttribute[str], part: str) -> ColumnElement[bool]:
+    """Whether a column has ``part`` in it, as it is written; row by row, so beside ``contains``."""
+    position = func.instr(column, part) if is_sqlite(session) else func.strpos(column, part)
+    return position > 0

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
 
+from pinfold.db import ledger
 from pinfold.db.models import OwnedByTenant
 
 EVERYBODY: Final = "*"
@@ -39,6 +40,7 @@ def bound_to(session: Session) -> str:
 @event.listens_for(Session, "do_orm_execute")
 def _filter(state: ORMExecuteState) -> None:
     organisation_id = state.session.info.get(_KEY)
+    _keep_ledger_true(state)
     if organisation_id == EVERYBODY or state.is_column_load or state.is_relationship_load:
         return
     if not organisation_id:
@@ -55,6 +57,7 @@ def _filter(state: ORMExecuteState) -> None:
 @event.listens_for(Session, "before_flush")
 def _own(session: Session, _context: UOWTransaction, _instances: object) -> None:
     organisation_id = session.info.get(_KEY)
+    _flush_with_ledger(session)
     if organisation_id == EVERYBODY:
         return
     for row in (*session.new, *session.dirty, *session.deleted):
@@ -66,3 +69,29 @@ def _own(session: Session, _context: UOWTransaction, _instances: object) -> None
             row.organisation_id = organisation_id
         elif row.organisation_id != organisation_id:
             raise OutOfScope("a row of another organisation")
+
+
+def _keep_ledger_true(state: ORMExecuteState) -> None:
+    # What the ledger holds back is written before a query looks, and read again after one that changes it.
+    its = ledger.of_writer(state.session)
+    if its is None:
+        return
+    named = {mapper.class_ for mapper in state.all_mappers}
+    if not named.isdisjoint(ledger.KEPT_HERE):
+        its.write_out()
+        if not state.is_select:
+            its.forget_totals()
+    if not state.is_select and not named.isdisjoint(ledger.ASKED_ONCE):
+        its.forget_facts()
+
+
+def _flush_with_ledger(session: Session) -> None:
+    its = ledger.of_writer(session)
+    if its is None:
+        return
+    changed = {type(row) for row in (*session.new, *session.dirty, *session.deleted)}
+    if not changed.isdisjoint(ledger.KEPT_HERE):
+        its.write_out()
+        its.forget_totals()
+    if not changed.isdisjoint(ledger.ASKED_ONCE):
+        its.forget_facts()

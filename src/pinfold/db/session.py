@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from pinfold.core.errors import DatabaseOutdated, StoreError, StoreFull, StoreNewer, StoreUnreadable
+from pinfold.core.errors import DatabaseOutdated, StoreError, StoreNewer, StoreUnreadable
 from pinfold.db import dialect, scope, upgrade
+from pinfold.db.asks import Ask, tell
+from pinfold.db.grouping import carry_out, failures_told
+from pinfold.db.lanes import Lanes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,17 +26,8 @@ DATABASE_FAILURES: Final = (SQLAlchemyError, StoreError)
 """What a query may raise that says nothing about what was asked: the database is away, locked or full."""
 
 _READERS: Final = 4  # queries are short; more threads would only wait for the interpreter
-_MOST_TOGETHER: Final = 64  # writes in one transaction: beyond that the sync is no longer what they wait for
-_TRIES: Final = 5
-_TRY_AGAIN: Final = frozenset({"40001", "40P01"})  # PostgreSQL: serialisation failure, deadlock
-
-
-@dataclass(slots=True)
-class _Write:
-    organisation_id: str
-    query: Callable[[Session], Any]
-    done: Future[Any]
-    tries: int = 0
+_WRITERS: Final = 4  # on PostgreSQL; SQLite has room for one, and a queue here is fairer than its busy loop
+_MOST_READ_TOGETHER: Final = 8  # reads that a thread takes at once, so that one wake-up serves several callers
 
 
 class Database:
@@ -52,9 +44,9 @@ class Database:
         """
         self.engine = dialect.connect(url)
         self._for_writes = self.engine.execution_options(**{dialect.WRITES: True})
-        is_sqlite = self.engine.dialect.name == "sqlite"
+        self._is_sqlite = self.engine.dialect.name == "sqlite"
         try:
-            if is_sqlite if may_upgrade is None else may_upgrade:
+            if self._is_sqlite if may_upgrade is None else may_upgrade:
                 upgrade.to_newest(self._for_writes)
             else:
                 upgrade.require_newest(self.engine)
@@ -64,15 +56,15 @@ class Database:
         except (StoreNewer, DatabaseOutdated):
             self.engine.dispose()
             raise
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
-        # SQLite has room for one writer, and a queue here is fairer than its busy loop.
-        self._writers = [
-            threading.Thread(target=self._write_for_ever, name=f"db-write-{number}", daemon=True)
-            for number in range(1 if is_sqlite else 2)
+        self._for_reads = dialect.connect(url, only_reads=True)
+        self._lanes = Lanes()
+        self._reads: queue.SimpleQueue[Ask | None] = queue.SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = False
+        self._threads = [
+            *self._start(self._write_for_ever, "db-write", 1 if self._is_sqlite else _WRITERS),
+            *self._start(self._read_for_ever, "db-read", _READERS),
         ]
-        for writer in self._writers:
-            writer.start()
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="db-read")
         self.everybody = Bound(self, scope.EVERYBODY)
         """For what serves all organisations: workers, administrators, and finding out whose a token is."""
 
@@ -81,75 +73,103 @@ class Database:
         return Bound(self, organisation_id)
 
     def close(self) -> None:
-        """Finish what runs and let go of the files."""
-        for _ in self._writers:
-            self._queue.put(None)
-        for writer in self._writers:
-            writer.join()
-        self._readers.shutdown()
+        """Finish what was asked, refuse what is asked from now on, and let go of the files.  Twice is once."""
+        with self._closing:
+            self._closed = True
+            self._lanes.close()
+            for _ in range(_READERS):
+                self._reads.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._for_reads.dispose()
         self.engine.dispose()
+
+    @staticmethod
+    def _start(work: Callable[[], None], name: str, number: int) -> list[threading.Thread]:
+        threads = [threading.Thread(target=work, name=f"{name}-{n}", daemon=True) for n in range(number)]
+        for thread in threads:
+            thread.start()
+        return threads
 
     # -- what Bound calls --------------------------------------------------------------------------------------------
 
-    def _read(self, organisation_id: str, query: Callable[[Session], T]) -> T:
-        with self.engine.connect() as connection, _failures_told(), connection.begin():
-            return _in_session(connection, organisation_id, query)
+    def _ask_to_read(self, ask: Ask) -> None:
+        with self._closing:  # behind the end of the queue nobody would ever look
+            if self._closed:
+                raise StoreError("the database is closed")
+            self._reads.put(ask)
 
-    def _submit_read(self, organisation_id: str, query: Callable[[Session], T]) -> Future[T]:
-        return self._readers.submit(self._read, organisation_id, query)
+    def _ask_to_write(self, ask: Ask) -> None:
+        # On PostgreSQL a transaction holds the totals of one organisation at most, so none of two waits for the other.
+        if not self._lanes.put("" if self._is_sqlite else ask.organisation_id, ask):
+            raise StoreError("the database is closed")
 
-    def _submit_write(self, organisation_id: str, query: Callable[[Session], T]) -> Future[T]:
-        done: Future[T] = Future()
-        self._queue.put(_Write(organisation_id, query, done))
-        return done
+    def _read_now(self, organisation_id: str, query: Callable[[Session], T]) -> T:
+        with self._for_reads.connect() as connection:
+            return _read(connection, organisation_id, query)
+
+    # -- threads -----------------------------------------------------------------------------------------------------
 
     def _write_for_ever(self) -> None:
-        while (first := self._queue.get()) is not None:
-            together, ended = [first], False
-            while len(together) < _MOST_TOGETHER:
+        while (taken := self._lanes.take()) is not None:
+            lane, asks = taken
+            try:
+                carry_out(self._for_writes, list(asks))
+            finally:
+                self._lanes.release(lane)
+            tell(asks)
+
+    def _read_for_ever(self) -> None:
+        reading = _Reading(self._for_reads)
+        ended = False
+        while not ended and (first := self._reads.get()) is not None:
+            asks = [first]
+            for _ in range(min(_MOST_READ_TOGETHER - 1, self._reads.qsize() // _READERS)):
                 try:
-                    further = self._queue.get_nowait()
+                    further = self._reads.get_nowait()
                 except queue.Empty:
                     break
                 if further is None:
                     ended = True
                     break
-                together.append(further)
-            self._commit(together)
-            if ended:
-                return
+                asks.append(further)
+            for ask in asks:
+                reading.answer(ask)
+            tell(asks)
+            del asks, first  # what was read is the callers' now
+        reading.close()
 
-    def _commit(self, together: list[_Write]) -> None:
-        """Carry writes out in one transaction, each on its own to fail."""
-        results: list[tuple[_Write, Any]] = []
-        again: list[_Write] = []
-        try:
-            with self._for_writes.connect() as connection, _failures_told(), connection.begin():
-                for write in together:
-                    try:
-                        if len(together) == 1:
-                            results.append((write, _in_session(connection, write.organisation_id, write.query)))
-                        else:
-                            with connection.begin_nested():
-                                results.append((write, _in_session(connection, write.organisation_id, write.query)))
-                    except Exception as exc:
-                        if connection.invalidated or connection.closed or len(together) == 1:
-                            raise
-                        if _may_try_again(exc, write):
-                            again.append(write)
-                        else:
-                            write.done.set_exception(exc)
-        except Exception as exc:  # noqa: BLE001 - as above: nothing of this transaction came to be
-            if len(together) == 1 and _may_try_again(exc, together[0]):
-                return self._commit(together)
-            for write in together:
-                if not write.done.done():
-                    write.done.set_exception(exc)
+
+class _Reading:
+    """One thread's reads, over a connection that it keeps."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    def answer(self, ask: Ask) -> None:
+        """Give the ask its result or its error; a connection that broke is made anew, once."""
+        if ask.is_given_up:
             return
-        for write, result in results:
-            write.done.set_result(result)
-        for write in again:  # alone: what it waited for in a ring is committed now
-            self._commit([write])
+        for may_retry in (True, False):
+            try:
+                if self._connection is None:
+                    self._connection = self._engine.connect()
+                ask.result = _read(self._connection, ask.organisation_id, ask.query)
+                return
+            except Exception as exc:  # noqa: BLE001 - around a job: whoever asked is told
+                if not isinstance(exc, DBAPIError) or not exc.connection_invalidated:
+                    ask.error = exc
+                    return
+                self.close()
+                if not may_retry:
+                    ask.error = exc
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 class Bound:
@@ -162,50 +182,42 @@ class Bound:
         self._organisation_id = organisation_id
 
     async def read(self, query: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of a query that changes nothing."""
-        ask = self._database._submit_read(self._organisation_id, lambda session: query(session, *args, **kwargs))
-        return await asyncio.wrap_future(ask)
+        """The result of a query that changes nothing; it may be run again after a broken connection."""
+        ask = self._ask(query, args, kwargs)
+        self._database._ask_to_read(ask)
+        return await ask.waiting  # type: ignore[misc, no-any-return]
 
     async def write(self, query: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of a query that changes something, once the change is durable.
 
-        A caller that is cancelled meanwhile does not stop it.  The query may be run again after a deadlock, so it
-        changes nothing but the database.  Raises: StoreFull.
+        A caller that is cancelled meanwhile does not stop it.  The query may be run again, after a deadlock or when a
+        write beside it broke their transaction, so it changes nothing but the database.  Raises: StoreFull, StoreError.
         """
-        ask = self._database._submit_write(self._organisation_id, lambda session: query(session, *args, **kwargs))
-        return await asyncio.shield(asyncio.wrap_future(ask))
+        ask = self._ask(query, args, kwargs)
+        self._database._ask_to_write(ask)
+        return await ask.waiting  # type: ignore[misc, no-any-return]
 
     def read_now(self, query: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """``read`` in the calling thread."""
-        return self._database._read(self._organisation_id, lambda session: query(session, *args, **kwargs))
+        return self._database._read_now(self._organisation_id, lambda session: query(session, *args, **kwargs))
 
     def write_now(self, query: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """``write``, waited for in the calling thread."""
-        return self._database._submit_write(
-            self._organisation_id, lambda session: query(session, *args, **kwargs)
-        ).result()
+        waiting: Future[T] = Future()
+        ask = Ask(self._organisation_id, lambda session: query(session, *args, **kwargs), waiting)
+        self._database._ask_to_write(ask)
+        return waiting.result()
+
+    def _ask(self, query: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ask:
+        loop = asyncio.get_running_loop()
+        return Ask(self._organisation_id, lambda session: query(session, *args, **kwargs), loop.create_future(), loop)
 
 
-def _in_session(connection: Connection, organisation_id: str, query: Callable[[Session], T]) -> T:
-    with Session(connection, expire_on_commit=False, join_transaction_mode="rollback_only") as session:
+def _read(connection: Connection, organisation_id: str, query: Callable[[Session], T]) -> T:
+    with (
+        failures_told(),
+        connection.begin(),
+        Session(connection, expire_on_commit=False, join_transaction_mode="rollback_only") as session,
+    ):
         scope.bind(session, organisation_id)
-        result = query(session)
-        session.flush()
-        session.expunge_all()
-        return result
-
-
-def _may_try_again(exc: BaseException, write: _Write) -> bool:
-    write.tries += 1
-    state = getattr(exc.orig, "sqlstate", None) if isinstance(exc, DBAPIError) else None
-    return state in _TRY_AGAIN and write.tries < _TRIES
-
-
-@contextmanager
-def _failures_told() -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as exc:
-        if "full" in str(exc.orig) or getattr(exc.orig, "sqlstate", None) == "53100":
-            raise StoreFull("the disk is full: the database could not be written") from exc
-        raise
+        return query(session)

@@ -64,6 +64,18 @@ COMMANDS: Final[dict[str, Row]] = {
     "gateway": Row("gateway", "Start a gateway alone; any number may run on one data folder."),
     "db": Row("", "Look after the platform's database.", "db upgrade --check"),
     "db upgrade": Row("db_upgrade", "Bring the platform's database to this version's schema."),
+    "login": Row("login", "Remember a server and a token for push, pins and files."),
+    "logout": Row("logout", "Forget the server and the token that login kept."),
+    "whoami": Row("whoami", "Show which server this user is signed in to, and what the token may do."),
+    "push": Row("push", "Send files and folders to a server, only what it does not have yet."),
+    "pins": Row("", "Keep content on the server that you are signed in to.", "pins ls"),
+    "pins add": Row("pins_add", "Ask the server to keep CIDs."),
+    "pins ls": Row("pins_ls", "List the server's pin requests, newest first."),
+    "pins rm": Row("pins_rm", "Take pin requests back."),
+    "pins status": Row("pins_status", "Show how CIDs stand on the server: how many copies, and on which nodes."),
+    "files": Row("", "Look after files on the server that you are signed in to.", "files ls"),
+    "files ls": Row("files_ls", "List the server's files, newest first."),
+    "files rm": Row("files_rm", "Delete files from the server."),
     "completion": Row("completion", "Print the shell completion script for bash, zsh or fish."),
 }
 

@@ -1,0 +1,56 @@
+"""What the commands that talk to a server have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from pinfold.cli.options import usage_error
+
+if TYPE_CHECKING:
+    from pinfold.client import Server
+
+Tags: TypeAlias = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; repeatable.")]
+Limit: TypeAlias = Annotated[
+    int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.  Default: all.")
+]
+
+
+def open_server() -> Server:
+    """The server that this user is signed in to; use it in a ``with``.  Raises: Unauthorised, where there is none."""
+    from pinfold.client import Server
+    from pinfold.client.login import current
+
+    return Server(current())
+
+
+def pairs(given: Iterable[str] | None, option: str) -> dict[str, str]:
+    """What ``--option KEY=VALUE`` said, all together.  Raises: a usage error."""
+    found = {}
+    for word in given or ():
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise usage_error(f"{option} takes KEY=VALUE, not {word!r}")
+        found[key] = value
+    return found
+
+
+def time_of(text: str | None, option: str) -> str | None:
+    """A time as the API takes it, from ``2026-12-31``, or with hours and a zone.  Raises: a usage error."""
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise usage_error(f"{option} takes a time such as 2026-12-31 or 2026-12-31T12:00:00Z, not {text!r}") from None
+    return (when if when.tzinfo else when.astimezone()).isoformat()
+
+
+def shown_name(record: dict[str, Any]) -> str:
+    """The name of a file or pin, as it can be printed."""
+    from pinfold.cli.output import printable
+
+    return printable(str(record.get("name") or ""))

@@ -16,7 +16,7 @@ _STREAMED: Final = (
     re.compile(rf"{UPLOADS}/tus(/[^/]*)?"),
 )
 _STREAMED_PUT: Final = re.compile(rf"{UPLOADS}/[^/]+")
-_BULK: Final = re.compile(r"/api/v1/(files/missing|files/batch/[a-z]+|pins/bulk/[a-z]+)")
+_BULK: Final = re.compile(r"/api/v1/(files/missing|files/batch/[a-z]+|pins/bulk/[a-z]+|usage/would-free)")
 
 
 def limit_of(method: str, path: str) -> int | None:

@@ -61,12 +61,13 @@ class Pins:
 
     def rows(self) -> Iterator[tuple[CID, PinRow]]:
         """Every pin, in short snapshots: one that comes or goes meanwhile may or may not be seen."""
-        for key, data in self._raw_rows():
+        for key, data in self.raw_rows():
             row = PinRow.unpack(data)
             cid = CID.from_bytes(key)
             yield (cid if row.version else cid.to_v0()), row
 
-    def _raw_rows(self) -> Iterator[tuple[bytes, bytes]]:
+    def raw_rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """``rows`` as bytes, keys as ``pin_key`` makes them: for arithmetic over all of very many."""
         last: bytes | None = None
         while True:
             with self._catalogue.read() as txn:

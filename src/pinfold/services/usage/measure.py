@@ -1,0 +1,73 @@
+"""How many bytes each organisation keeps alone, and how many together with others.
+
+Every pin of the store knows its blocks as a bitmap of ids, so this is set arithmetic: per organisation the union of its
+pins' bitmaps, then differences.  All are measured together, for what is one's alone depends on the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from pinfold.db import Database, usage
+from pinfold.node import Node
+from pinfold.node.footprint import reached, shares
+from pinfold.services.clock import Clock, utc_now
+
+FRESH: Final = timedelta(seconds=30)
+"""Whoever asks for a measurement gets the last one, if it is no older: anybody may ask, and it takes some work."""
+_PAGE: Final = 5000
+
+
+class Measurer:
+    """Measures, in a thread, and writes the result to the day's row of each organisation."""
+
+    def __init__(self, database: Database, node: Node, clock: Clock = utc_now) -> None:
+        self._database = database
+        self._node = node
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._measured_at: datetime | None = None
+
+    async def measure(self) -> datetime:
+        """When it was measured: now, or a moment ago.  Raises: the failures of the database and the store."""
+        async with self._lock:
+            now = self._clock()
+            if self._measured_at is None or not now - FRESH <= self._measured_at <= now:
+                await self._measure(now)
+                self._measured_at = now
+            return self._measured_at
+
+    async def measure_now(self) -> None:
+        """Measure, however fresh the last one is."""
+        async with self._lock:
+            now = self._clock()
+            await self._measure(now)
+            self._measured_at = now
+
+    async def _measure(self, now: datetime) -> None:
+        stopped = threading.Event()
+        try:
+            await asyncio.to_thread(self._work, now.date(), now, stopped)
+        finally:
+            stopped.set()  # a thread outlives the task that waits for it
+
+    def _work(self, day: date, now: datetime, stopped: threading.Event) -> None:
+        everybody = self._database.everybody
+        ids = everybody.read_now(usage.organisations)
+        found = shares(self._node.store, ids, lambda one: reached(self._node.store, self._roots(one, stopped)))
+        if not stopped.is_set():
+            measured = {one: (alone.bytes, together.bytes) for one, (alone, together) in found.items()}
+            everybody.write_now(usage.put_measured, day, now, measured)
+
+    def _roots(self, organisation_id: str, stopped: threading.Event) -> Iterator[str]:
+        last = ""
+        while not stopped.is_set():  # pages, so that no read of the database stays open for long
+            page = self._database.everybody.read_now(usage.pinned_roots, organisation_id, last, _PAGE)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            last = page[-1]

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import BinaryIO
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import PinfoldError
-from pinfold.engine import Peer, PeerStatus, TrackerStatus
+from pinfold.core.errors import BlockNotFound, PinfoldError, QuotaExceeded, Stopped
+from pinfold.engine import PLAINLY, Content, Peer, PeerStatus, PinOptions, TrackerStatus
 
 
 class MemoryEngine:
@@ -22,6 +22,11 @@ class MemoryEngine:
         self.gate = asyncio.Event()
         self.gate.set()
         """Closed, no pin or unpin gets through."""
+        self.far: dict[CID, Content] = {}
+        """What has to be fetched, and how much it is; ``arrived`` lets it come."""
+        self.arrived = asyncio.Event()
+        self.sizes: dict[CID, Content] = {}
+        self.fetching: dict[CID, PinOptions] = {}
         self._peers = (Peer("one", "first"), Peer("two", "second"))
 
     async def peers(self) -> Sequence[Peer]:
@@ -30,12 +35,34 @@ class MemoryEngine:
     async def put_car(self, car: BinaryIO) -> None:
         raise NotImplementedError
 
-    async def pin(self, cid: CID) -> None:
+    async def pin(self, cid: CID, options: PinOptions = PLAINLY) -> Content:
+        refusals = self.refusals.get(cid)
+        if not options.may_fetch and (cid in self.far or (refusals and isinstance(refusals[0], BlockNotFound))):
+            raise BlockNotFound(f"{cid} is not here")
         self.calls.append(("pin", cid))
         await self.gate.wait()
-        if self.refusals.get(cid):
-            raise self.refusals[cid].pop(0)
+        if refusals:
+            raise refusals.pop(0)
+        content = self.sizes.get(cid, Content(1, 10))
+        if cid in self.far:
+            content = await self._fetch(cid, options)
+        if options.max_bytes is not None and content.bytes > options.max_bytes:
+            raise QuotaExceeded(f"{cid} has {content.bytes:,} bytes: the quota leaves {options.max_bytes:,}")
         self.kept.add(cid)
+        return content
+
+    async def _fetch(self, cid: CID, options: PinOptions) -> Content:
+        self.fetching[cid] = options
+        try:
+            while not self.arrived.is_set():
+                if options.progress is not None:
+                    options.progress(Content(1, 5))
+                if options.stop is not None and options.stop.is_set():
+                    raise Stopped("the retrieval was stopped")
+                await asyncio.sleep(0.001)
+        finally:
+            del self.fetching[cid]
+        return self.far.pop(cid)
 
     async def unpin(self, cid: CID) -> None:
         self.calls.append(("unpin", cid))

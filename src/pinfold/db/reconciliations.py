@@ -2,79 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import IntEnum
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Update, case, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from pinfold.db import dialect
 from pinfold.db.models import ReconciliationRow as Row
 
+_ORDINARY = 1
+_PRIORITIES = (2, 1, 0)
+_IN_ONE_STATEMENT = 500  # rows; SQLite takes 32,766 variables
 
-def mark_due(session: Session, root: str, now: datetime) -> None:
+
+class Lane(IntEnum):
+    """Which of the queues a root waits in."""
+
+    LOOK = 0
+    """To see what is here, and pin or unpin it: quick."""
+    FETCH = 1
+    """To fetch what is not here: slow."""
+
+
+def mark_due(session: Session, root: str, now: datetime, priority: int = _ORDINARY) -> None:
     """Have somebody look at ``root`` at once, with a fresh count of attempts."""
-    row = session.get(Row, root)
-    if row is None:
-        session.add(Row(root=root, generation=1, due_at=now, attempts=0))
-    else:
-        row.generation += 1
-        row.due_at = now
-        row.attempts = 0
-    session.flush()
+    mark_all_due(session, {root: priority}, now)
 
 
-def lease(session: Session, owner: str, limit: int, now: datetime, until: datetime) -> Sequence[Row]:
-    """Up to ``limit`` due rows that nobody holds, now held by ``owner`` until ``until``."""
-    free = or_(Row.lease_owner.is_(None), Row.lease_expires_at <= now)
-    rows = session.scalars(select(Row).where(Row.due_at <= now, free).order_by(Row.due_at).limit(limit)).all()
-    leased = []
-    for row in rows:
-        taken = session.execute(  # guarded: where two workers chose the same row, one of them gets it
-            update(Row)
-            .where(Row.root == row.root, free)
-            .values(lease_owner=owner, lease_expires_at=until)
-            .execution_options(synchronize_session=False)
-            .returning(Row.root)
-        ).first()
-        if taken is not None:
-            leased.append(row)
-    session.expunge_all()
-    return leased
+def mark_all_due(session: Session, priorities: Mapping[str, int], now: datetime) -> None:
+    """The same for many roots, each with its priority; one that waits already keeps the higher one."""
+    roots = sorted(priorities)  # in one order everywhere, so that nobody waits in a ring
+    for start in range(0, len(roots), _IN_ONE_STATEMENT):
+        rows = [
+            {
+                "root": root,
+                "generation": 1,
+                "lane": Lane.LOOK,
+                "priority": priorities[root],
+                "due_at": now,
+                "attempts": 0,
+            }
+            for root in roots[start : start + _IN_ONE_STATEMENT]
+        ]
+        statement = dialect.insert(session, Row).values(rows)
+        new = statement.excluded
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=[Row.root],
+                set_={
+                    "generation": Row.generation + 1,
+                    "lane": new.lane,
+                    "priority": case((Row.priority > new.priority, Row.priority), else_=new.priority),
+                    "due_at": new.due_at,
+                    "attempts": 0,
+                },
+            )
+        )
+
+
+def lease(
+    session: Session, owner: str, lane: Lane, limit: int, now: datetime, until: datetime
+) -> Sequence[tuple[str, int, int]]:
+    """Up to ``limit`` due roots of a lane, now held by ``owner`` until ``until``; the urgent first, then the oldest.
+
+    Shape:  root, generation, attempts.
+    """
+    roots: list[str] = []
+    for priority in _PRIORITIES:  # one at a time: each is a range of the index
+        if len(roots) < limit:
+            due = (
+                select(Row.root)
+                .where(Row.lane == lane, Row.priority == priority, Row.due_at <= now, _is_free(now))
+                .order_by(Row.due_at)
+                .limit(limit - len(roots))
+            )
+            roots.extend(session.scalars(dialect.for_update(due, skip_locked=True)))
+    if not roots:
+        return []
+    leased = session.execute(  # guarded, for databases that lock no rows
+        update(Row)
+        .where(Row.root.in_(roots), _is_free(now))
+        .values(lease_owner=owner, lease_expires_at=until)
+        .execution_options(synchronize_session=False)
+        .returning(Row.root, Row.generation, Row.attempts)
+    )
+    found = {root: (root, generation, attempts) for root, generation, attempts in leased}
+    return [found[root] for root in roots if root in found]
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    return or_(Row.lease_owner.is_(None), Row.lease_expires_at <= now)
 
 
 def extend(session: Session, owner: str, roots: Sequence[str], until: datetime) -> None:
     """Keep holding rows whose work takes longer."""
-    session.execute(update(Row).where(Row.root.in_(roots), Row.lease_owner == owner).values(lease_expires_at=until))
+    session.execute(_held(owner, roots).values(lease_expires_at=until))
 
 
-def settle(session: Session, owner: str, root: str, generation: int) -> bool:
-    """Whether nothing changed meanwhile: then the row is gone, else it is due again."""
-    gone = session.execute(
-        delete(Row).where(Row.root == root, Row.lease_owner == owner, Row.generation == generation).returning(Row.root)
-    ).first()
-    if gone is None:
-        release(session, owner, root)
-    return gone is not None
+def settle(session: Session, owner: str, generations: Iterable[tuple[str, int]]) -> None:
+    """Be done with roots, each at the generation that was looked at; one that changed meanwhile is due again."""
+    known = sorted(generations)
+    if not known:
+        return
+    session.execute(
+        delete(Row)
+        .where(Row.lease_owner == owner, tuple_(Row.root, Row.generation).in_(known))
+        .execution_options(synchronize_session=False)
+    )
+    release(session, owner, [root for root, _ in known])
 
 
-def retry(session: Session, owner: str, root: str, generation: int, due_at: datetime) -> bool:
-    """Whether nothing changed meanwhile: then the row is due at ``due_at``, else it stays due at once."""
-    put_off = session.execute(
+def retry(
+    session: Session,
+    owner: str,
+    root: str,
+    generation: int,
+    due_at: datetime,
+    *,
+    lane: Lane = Lane.LOOK,
+    is_failure: bool = True,
+) -> None:
+    """Have a root looked at again at ``due_at``, in a lane; one that changed meanwhile stays due at once."""
+    session.execute(
         update(Row)
         .where(Row.root == root, Row.lease_owner == owner, Row.generation == generation)
-        .values(lease_owner=None, lease_expires_at=None, attempts=Row.attempts + 1, due_at=due_at)
-        .returning(Row.root)
-    ).first()
-    if put_off is None:
-        release(session, owner, root)
-    return put_off is not None
-
-
-def release(session: Session, owner: str, root: str) -> None:
-    """Let go of a row, its due time as it is."""
-    session.execute(
-        update(Row).where(Row.root == root, Row.lease_owner == owner).values(lease_owner=None, lease_expires_at=None)
+        .values(
+            lease_owner=None,
+            lease_expires_at=None,
+            lane=lane,
+            attempts=Row.attempts + 1 if is_failure else Row.attempts,
+            due_at=due_at,
+        )
+        .execution_options(synchronize_session=False)
     )
+    release(session, owner, [root])
+
+
+def release(session: Session, owner: str, roots: Sequence[str]) -> None:
+    """Let go of rows, their due times as they are."""
+    session.execute(_held(owner, roots).values(lease_owner=None, lease_expires_at=None))
+
+
+def _held(owner: str, roots: Sequence[str]) -> Update:
+    return update(Row).where(Row.root.in_(roots), Row.lease_owner == owner).execution_options(synchronize_session=False)
 
 
 def release_all(session: Session) -> None:
@@ -87,7 +159,23 @@ def of_root(session: Session, root: str) -> Row | None:
     return session.get(Row, root)
 
 
-def next_due(session: Session) -> datetime | None:
-    """When the first row that nobody holds is due."""
-    earliest = select(func.min(Row.due_at)).where(Row.lease_owner.is_(None))
-    return session.scalar(earliest)
+def generations(session: Session, roots: Sequence[str]) -> dict[str, int]:
+    """The generation of each of these roots that is to be looked at."""
+    found = session.execute(select(Row.root, Row.generation).where(Row.root.in_(roots)))
+    return {row.root: row.generation for row in found}
+
+
+def next_due(session: Session, lanes: Sequence[Lane] = tuple(Lane)) -> datetime | None:
+    """When the next row of these lanes is due that nobody holds, or whose holder may be dead."""
+    firsts = [
+        select(Row.due_at)
+        .where(Row.lane == lane, Row.priority == priority, Row.lease_owner.is_(None))
+        .order_by(Row.due_at)
+        .limit(1)
+        .scalar_subquery()
+        for lane in lanes
+        for priority in _PRIORITIES
+    ]
+    runs_out = select(func.min(Row.lease_expires_at)).where(Row.lane.in_(lanes)).scalar_subquery()
+    times = session.execute(select(*firsts, runs_out)).one()
+    return min((time for time in times if time is not None), default=None)

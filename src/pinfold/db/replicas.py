@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from pinfold.db.models import ReplicaRow
@@ -28,22 +28,29 @@ def of_root(session: Session, root: str) -> Sequence[ReplicaRow]:
     return session.scalars(select(ReplicaRow).where(ReplicaRow.root == root).order_by(ReplicaRow.peer_id)).all()
 
 
-def replace(session: Session, root: str, observed: Sequence[Observed], now: datetime) -> None:
-    """Let ``observed`` be all that is known of ``root``; a claim keeps the time at which it was first made."""
-    before = {row.peer_id: row for row in of_root(session, root)}
-    session.execute(delete(ReplicaRow).where(ReplicaRow.root == root))
-    session.expunge_all()
-    for one in observed:
-        earlier = before.get(one.peer_id)
-        claimed_at = (earlier.claimed_at if earlier else None) or now
-        session.add(
-            ReplicaRow(
-                root=root,
-                peer_id=one.peer_id,
-                peer_name=one.peer_name,
-                status=one.status,
-                error=one.error,
-                claimed_at=claimed_at if one.is_pinned else None,
-                seen_at=now,
+def replace(session: Session, observed: Mapping[str, Sequence[Observed]], now: datetime) -> None:
+    """Let ``observed`` be all that is known of these roots; a claim keeps the time at which it was first made."""
+    table = ReplicaRow.__table__
+    before = {
+        (row.root, row.peer_id): row for row in session.execute(select(table).where(table.c.root.in_(sorted(observed))))
+    }
+    rows = []
+    for root, said in sorted(observed.items()):
+        for one in said:
+            earlier = before.get((root, one.peer_id))
+            rows.append(
+                {
+                    "root": root,
+                    "peer_id": one.peer_id,
+                    "peer_name": one.peer_name,
+                    "status": one.status,
+                    "error": one.error,
+                    "claimed_at": ((earlier.claimed_at if earlier else None) or now) if one.is_pinned else None,
+                    "verified_at": earlier.verified_at if earlier and one.is_pinned else None,
+                    "seen_at": now,
+                }
             )
-        )
+    if before:
+        session.execute(delete(table).where(table.c.root.in_({root for root, _ in before})))
+    if rows:
+        session.execute(insert(table), rows)

@@ -1,5 +1,5 @@
 """Where pins are carried out."""
 
-from pinfold.engine.interface import Engine, Peer, PeerStatus, TrackerStatus
+from pinfold.engine.interface import PLAINLY, Content, Engine, Peer, PeerStatus, PinOptions, TrackerStatus
 
-__all__ = ["Engine", "Peer", "PeerStatus", "TrackerStatus"]
+__all__ = ["PLAINLY", "Content", "Engine", "Peer", "PeerStatus", "PinOptions", "TrackerStatus"]

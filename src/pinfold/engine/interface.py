@@ -5,10 +5,11 @@ Every engine passes ``tests/contract/engine.py``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from pinfold.core.cid import CID
 
@@ -67,6 +68,33 @@ class PeerStatus:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """How much a DAG is, or how much of it is here by now: distinct blocks, and their payload."""
+
+    blocks: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PinOptions:
+    """How a pin is to be carried out."""
+
+    may_fetch: bool = True
+    """Whether content that the engine does not have is searched for and fetched, which may take long."""
+    origins: tuple[str, ...] = ()
+    """Multiaddrs of nodes that may have the content."""
+    max_bytes: int | None = None
+    """Most payload that the whole DAG may have."""
+    progress: Callable[[Content], None] | None = None
+    """Told now and then how much is here, in any thread."""
+    stop: threading.Event | None = None
+    """Set by whoever wants the content no longer."""
+
+
+PLAINLY: Final = PinOptions()
+
+
 class Engine(Protocol):
     """Keeps what it is asked to keep.  All calls may be repeated without harm.
 
@@ -83,10 +111,13 @@ class Engine(Protocol):
         Raises:  MalformedCar, BlockCorrupt, BlockTooLarge, InsecureHash, UnknownHash, StoreFull.
         """
 
-    async def pin(self, cid: CID) -> None:
+    async def pin(self, cid: CID, options: PinOptions = PLAINLY) -> Content | None:
         """Keep the whole DAG below ``cid``, or begin to: ``status`` says where it stands.
 
-        Raises:  BlockNotFound, where the content cannot be had; Corrupt, MalformedBlock, UnknownCodec, StoreFull.
+        The DAG's size, once all of it is kept; None for an engine that has only begun, or does not know.
+
+        Raises:  BlockNotFound and FetchFailed, where the content cannot be had; Stopped, TimedOut, QuotaExceeded by
+                 the options; Corrupt, MalformedBlock, UnknownCodec, StoreFull.
         """
 
     async def unpin(self, cid: CID) -> None:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Final
 
+from pinfold.db.reconciliations import Lane
 from pinfold.db.session import DATABASE_FAILURES
 from pinfold.services.pins.jobs import LEASE, Lease, Reconciler
 from pinfold.telemetry import fields, logger
 
 log = logger("worker")
 
-_LONGEST_SLEEP_S: Final = 60.0  # other processes may make work without waking this one
+_LONGEST_SLEEP_S: Final = 0.5  # other processes may make work without waking this one
 _AFTER_FAILURE_S: Final = 1.0  # the database could not be asked; do not spin
 
 
 class Worker:
-    """Carries out leased reconciliations, ``concurrency`` at a time, until it is stopped."""
+    """Carries out leased reconciliations until stopped: ``concurrency`` at a time, and ``fetches`` beside them."""
 
-    def __init__(self, reconciler: Reconciler, *, concurrency: int) -> None:
+    def __init__(self, reconciler: Reconciler, *, concurrency: int, fetches: int = 4) -> None:
         self._reconciler = reconciler
-        self._concurrency = concurrency
+        self._limits = {Lane.LOOK: concurrency, Lane.FETCH: fetches}
         self._wake = asyncio.Event()
         self._stopping = False
         self._running: dict[asyncio.Task[None], Lease] = {}
@@ -32,10 +34,12 @@ class Worker:
     async def run(self, stop_grace_s: float = 10.0) -> None:
         """Work until ``stop``; then running jobs have ``stop_grace_s`` to end, and the rest is given back."""
         keeper = asyncio.create_task(self._keep_leases())
+        self._wake.set()
         try:
             while not self._stopping:
+                was_woken = self._wake.is_set()
                 self._wake.clear()
-                await self._sleep(await self._take_work())
+                await self._sleep(await self._take_work(ask_first=not was_woken))
         finally:
             keeper.cancel()
             await self._finish(stop_grace_s)
@@ -45,15 +49,22 @@ class Worker:
         self._stopping = True
         self._wake.set()
 
-    async def _take_work(self) -> float | None:
-        """Begin what is due; the seconds to sleep where nobody wakes us, 0 when there may be more."""
-        free = self._concurrency - len(self._running)
-        if free <= 0:
+    async def _take_work(self, *, ask_first: bool) -> float | None:
+        """Begin what is due; the seconds to sleep where nobody wakes us, 0 when there may be more.
+
+        With ``ask_first`` nothing is written where nothing is due.
+        """
+        running = Counter(lease.lane for lease in self._running.values())
+        free = {lane: limit - running[lane] for lane, limit in self._limits.items()}
+        lanes = [lane for lane in Lane if free[lane] > 0]
+        if not lanes:
             return None  # the end of a job wakes us
         try:
-            leases = await self._reconciler.lease(free)
+            if ask_first and (wait_s := await self._reconciler.seconds_to_next(lanes)) != 0:
+                return wait_s
+            leases = await self._reconciler.lease(free[Lane.LOOK], free[Lane.FETCH])
             if not leases:
-                return await self._reconciler.seconds_to_next()
+                return await self._reconciler.seconds_to_next(lanes) or _LONGEST_SLEEP_S
         except DATABASE_FAILURES as exc:  # the next round may find it well again
             log.error("cannot take work", **{fields.ERROR: repr(exc)})
             return _AFTER_FAILURE_S

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, Final, TypeVar
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import PinNotFound
+from pinfold.core.errors import BlockNotFound, PinNotFound, QuotaExceeded
 from pinfold.core.pin import PinMode
-from pinfold.engine.interface import Peer, PeerStatus, TrackerStatus
+from pinfold.engine.interface import PLAINLY, Content, Peer, PeerStatus, PinOptions, TrackerStatus
 from pinfold.node import Node
+from pinfold.node.retrieval import RetrievalProgress, Retriever
 
 T = TypeVar("T")
 
@@ -19,16 +21,24 @@ PEER: Final = Peer(id="embedded", name="this machine")
 
 
 class EmbeddedEngine:
-    """An ``Engine`` over one open ``Node``, which stays the caller's to close.
+    """An ``Engine`` over one open ``Node``, which stays the caller's to close; so does the ``Retriever``.
+
+    What is not here comes by verified HTTP where there is a retriever, and cannot be had where there is none.
 
     The platform's pins bear ``pin_name``.  A root that somebody pinned by hand keeps its own name: it counts as kept,
     and is left alone when the platform needs it no longer.
     """
 
-    def __init__(self, node: Node, *, pin_name: str, threads: int = 4) -> None:
+    def __init__(
+        self, node: Node, *, pin_name: str, retriever: Retriever | None = None, threads: int = 4, fetches: int = 4
+    ) -> None:
+        """``fetches`` is how many DAGs are fetched at the same time."""
         self._node = node
         self._pin_name = pin_name
+        self._retriever = retriever
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+        # Their own threads: fetches take long, and must not hold up what is here.
+        self._fetchers = ThreadPoolExecutor(fetches, thread_name_prefix="engine-fetch")
 
     async def peers(self) -> Sequence[Peer]:
         """The one there is."""
@@ -38,13 +48,52 @@ class EmbeddedEngine:
         """See ``Engine.put_car``."""
         await self._run(lambda: self._node.dag_import(car, pin_roots=False))
 
-    async def pin(self, cid: CID) -> None:
+    async def pin(self, cid: CID, options: PinOptions = PLAINLY) -> Content:
         """Pinned when this returns.  See ``Engine.pin``."""
-        await self._run(lambda: self._pin(cid))
+        try:
+            return await self._run(lambda: self._pin_local(cid, options.max_bytes))
+        except BlockNotFound:
+            if self._retriever is None or not options.may_fetch:
+                raise
+        fetch = functools.partial(self._fetch, self._retriever, cid, options)
+        return await asyncio.get_running_loop().run_in_executor(self._fetchers, fetch)
 
-    def _pin(self, cid: CID) -> None:
-        if self._name_of_pin(cid) is None:
+    def _pin_local(self, cid: CID, max_bytes: int | None) -> Content:
+        is_new = self._name_of_pin(cid) is None
+        if is_new:
             self._node.pin_add(cid, name=self._pin_name)
+        content = self._content_of(cid)
+        if max_bytes is not None and content.bytes > max_bytes:
+            if is_new:
+                self._unpin(cid)
+            raise QuotaExceeded(f"{cid} has {content.bytes:,} bytes: the quota leaves {max_bytes:,}")
+        return content
+
+    def _content_of(self, cid: CID) -> Content:
+        """How much a pinned root keeps.  Raises: PinNotFound, where somebody was faster."""
+        store = self._node.store
+        with store.catalogue.read() as txn:
+            row = store.pins.row(txn, cid)
+            if row is None:
+                raise PinNotFound(f"{cid} was unpinned meanwhile")
+            return Content(len(row.ids), store.catalogue.total_bytes(txn, row.ids))
+
+    def _fetch(self, retriever: Retriever, cid: CID, options: PinOptions) -> Content:
+        tell = options.progress
+
+        def progress(now: RetrievalProgress) -> None:
+            if tell is not None:
+                tell(Content(now.blocks, now.bytes))
+
+        done = retriever.retrieve(
+            cid,
+            origins=options.origins,
+            pin_name=self._pin_name,
+            max_bytes=options.max_bytes,
+            progress=progress,
+            stop=options.stop,
+        )
+        return Content(done.blocks, done.bytes)
 
     async def unpin(self, cid: CID) -> None:
         """Unpinned when this returns.  See ``Engine.unpin``."""
@@ -81,6 +130,7 @@ class EmbeddedEngine:
     async def close(self) -> None:
         """See ``Engine.close``."""
         await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._fetchers.shutdown)
 
     async def _run(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)

@@ -1,4 +1,8 @@
-"""What runs later: bring what the engine keeps and what pin requests ask for together, one CID at a time."""
+"""What runs later: bring what the engine keeps and what pin requests ask for together, one CID at a time.
+
+A root is looked at first (``Lane.LOOK``): what is here is pinned, what nobody wants is unpinned, both at once.  What is
+not here goes to another lane (``Lane.FETCH``), where it may take its time without holding up the others.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,21 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import Corrupt, PinfoldError
-from pinfold.db import Database, pins, reconciliations, replicas
-from pinfold.db.replicas import Observed
-from pinfold.engine import Engine, PeerStatus, TrackerStatus
+from pinfold.core.errors import BlockNotFound, Corrupt, PinfoldError, QuotaExceeded, Stopped
+from pinfold.db import Database, reconciliations, wishes
+from pinfold.db.reconciliations import Lane
+from pinfold.db.wishes import Wish
+from pinfold.engine import Content, Engine, PeerStatus, PinOptions, TrackerStatus
 from pinfold.services.clock import Clock, utc_now
-from pinfold.services.pins import summary
+from pinfold.services.pins.fetching import fetching
 from pinfold.services.pins.locks import CIDLocks
-from pinfold.services.pins.model import RequestStatus, root_of
+from pinfold.services.pins.model import root_of
+from pinfold.services.pins.recording import Outcome, Recorder
 from pinfold.telemetry import fields, logger
 
 log = logger("services.pins")
@@ -38,17 +44,9 @@ class Lease:
     cid: CID
     generation: int
     attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What a look at a CID found: replicas, the requests' status, and when to look again."""
-
-    observed: Sequence[Observed]
-    status: RequestStatus | None
-    """None where nobody wants the CID."""
-    error: str | None = None
-    again_in: timedelta | None = None
+    lane: Lane
+    wish: Wish
+    """As it was when the lease began."""
 
 
 class Reconciler:
@@ -62,60 +60,89 @@ class Reconciler:
         self._locks = locks
         self._owner = owner
         self._clock = clock
+        self._recorder = Recorder(database, owner, clock)
 
-    async def lease(self, limit: int) -> list[Lease]:
-        """Up to ``limit`` due CIDs, for ``LEASE`` unless extended."""
+    async def lease(self, looks: int, fetches: int | None = None) -> list[Lease]:
+        """Up to ``looks`` CIDs to look at and ``fetches`` (None: as many) to fetch, for ``LEASE`` unless extended."""
         now = self._clock()
-        rows = await self._database.write(reconciliations.lease, self._owner, limit, now, now + LEASE)
-        return [Lease(CID.parse(row.root), row.generation, row.attempts) for row in rows]
+        limits = {Lane.LOOK: looks, Lane.FETCH: looks if fetches is None else fetches}
+        return await self._database.everybody.write(_lease, self._owner, limits, now, now + LEASE)
 
     async def extend(self, leases: Sequence[Lease]) -> None:
         """Keep leases whose work takes longer."""
         until = self._clock() + LEASE
-        await self._database.write(reconciliations.extend, self._owner, [str(one.cid) for one in leases], until)
+        roots = [str(one.cid) for one in leases]
+        await self._database.everybody.write(reconciliations.extend, self._owner, roots, until)
 
     async def release(self, lease: Lease) -> None:
         """Give a lease back undone; whoever is next begins at once."""
-        await self._database.write(reconciliations.release, self._owner, str(lease.cid))
+        await self._database.everybody.write(reconciliations.release, self._owner, [str(lease.cid)])
 
     async def put_off(self, lease: Lease) -> None:
         """Give a lease back after a failure that no outcome could be recorded of; it is due again later."""
         due_at = self._clock() + _delay(lease.attempts)
-        await self._database.write(reconciliations.retry, self._owner, str(lease.cid), lease.generation, due_at)
+        root = str(lease.cid)
+        await self._database.everybody.write(reconciliations.retry, self._owner, root, lease.generation, due_at)
 
-    async def seconds_to_next(self) -> float | None:
-        """Seconds until the next CID is due; None when none waits."""
-        due_at = await self._database.read(reconciliations.next_due)
+    async def seconds_to_next(self, lanes: Sequence[Lane] = tuple(Lane)) -> float | None:
+        """Seconds until the next CID of these lanes is due; None when none waits."""
+        due_at = await self._database.everybody.read(reconciliations.next_due, lanes)
         return None if due_at is None else max(0.0, (due_at - self._clock()).total_seconds())
 
     async def carry_out(self, lease: Lease) -> None:
         """Pin or unpin, as the requests wish, and record what came of it."""
-        if await self._database.read(pins.is_wanted, str(lease.cid)):
+        if lease.wish.is_wanted:
             outcome = await self._pin(lease)
-        else:
-            async with self._locks.hold(lease.cid):
-                if await self._database.read(pins.is_wanted, str(lease.cid)):
-                    return await self.release(lease)  # wanted again meanwhile
-                outcome = await self._unpin(lease)
-        await self._database.write(_record, self._owner, lease, outcome, self._clock())
+            if outcome is None:
+                return await self.release(lease)  # who looks next finds what changed
+            return await self._recorder.record(outcome)
+        async with self._locks.hold(lease.cid):
+            if await self._database.everybody.read(wishes.is_wanted, str(lease.cid)):
+                return await self.release(lease)  # wanted again meanwhile
+            await self._engine.unpin(lease.cid)
+            log.info("unpinned", **{fields.CID: str(lease.cid)})
+            # Still under the lock: what peers hold must not be said of whoever asks from now on.
+            await self._recorder.record(Outcome(str(lease.cid), lease.generation))
 
-    async def _pin(self, lease: Lease) -> _Outcome:
+    async def _pin(self, lease: Lease) -> Outcome | None:
+        """What came of trying to pin; None where it was stopped."""
         try:
-            await self._engine.pin(lease.cid)
+            content = await self._look(lease) if lease.lane is Lane.LOOK else await self._fetch(lease)
+        except Stopped:
+            return None
+        except BlockNotFound as exc:
+            if lease.lane is Lane.FETCH:
+                return await self._failed(lease, exc)
+            at_once = timedelta(0)
+            return _of(lease, again_in=at_once, lane=Lane.FETCH, is_attempt=False, is_silent=True)
         except PinfoldError as exc:
             return await self._failed(lease, exc)
         statuses = await self._engine.status(lease.cid)
-        status = summary.request_status([one.status for one in statuses])
-        if status is RequestStatus.PINNED:
+        again_in = None
+        if not any(one.status is TrackerStatus.PINNED for one in statuses):
+            under_way = any(one.status.is_under_way for one in statuses)
+            again_in = timedelta(seconds=_LOOK_AGAIN_S) if under_way else _delay(lease.attempts)
+        elif not lease.wish.is_pinned:
             log.info("pinned", **{fields.CID: str(lease.cid)})
-            return _Outcome([_observed(one) for one in statuses], status)
-        error = next((one.error for one in statuses if one.error), None)
-        again_in = timedelta(seconds=_LOOK_AGAIN_S) if status is RequestStatus.PINNING else _delay(lease.attempts)
-        return _Outcome([_observed(one) for one in statuses], status, error, again_in)
+        return _of(lease, statuses=statuses, content=content, again_in=again_in)
 
-    async def _failed(self, lease: Lease, exc: PinfoldError) -> _Outcome:
-        # Corrupt bytes do not heal by trying again; nearly everything else may be mended from outside.
-        again_in = None if isinstance(exc, Corrupt) else _delay(lease.attempts)
+    async def _look(self, lease: Lease) -> Content | None:
+        return await self._engine.pin(lease.cid, PinOptions(may_fetch=False, max_bytes=lease.wish.max_bytes))
+
+    async def _fetch(self, lease: Lease) -> Content | None:
+        async with fetching(self._database, self._clock, str(lease.cid)) as fetch:
+            options = PinOptions(
+                origins=tuple(lease.wish.origins),
+                max_bytes=lease.wish.max_bytes,
+                progress=fetch.tell,
+                stop=fetch.stop,
+            )
+            return await self._engine.pin(lease.cid, options)
+
+    async def _failed(self, lease: Lease, exc: PinfoldError) -> Outcome:
+        # Corrupt bytes and a full quota do not heal by trying again; nearly everything else may be mended from outside.
+        is_final = isinstance(exc, QuotaExceeded)
+        again_in = None if is_final or isinstance(exc, Corrupt) else _delay(lease.attempts)
         write = log.error if isinstance(exc, Corrupt) else log.warning
         write(
             "pin failed",
@@ -130,53 +157,45 @@ class Reconciler:
             one if one.status is TrackerStatus.PINNED else PeerStatus(one.peer, TrackerStatus.PIN_ERROR, str(exc))
             for one in await self._engine.status(lease.cid)
         ]
-        return _Outcome([_observed(one) for one in statuses], RequestStatus.FAILED, str(exc), again_in)
-
-    async def _unpin(self, lease: Lease) -> _Outcome:
-        await self._engine.unpin(lease.cid)
-        log.info("unpinned", **{fields.CID: str(lease.cid)})
-        return _Outcome([], None)
+        return _of(lease, statuses=statuses, failure=str(exc), is_final=is_final, again_in=again_in)
 
     async def catch_up(self) -> None:
-        """After a start: release what a killed process held, and mark every CID whose wish and reality differ.
+        """After a start as the only process: release what a killed one held, and mark what differs.
 
         1. An upload that was killed before it was answered left a pin that no request names.
         2. A pin can have been removed at the node while nothing ran here.
         """
-        await self._database.write(reconciliations.release_all)
+        await self._database.everybody.write(reconciliations.release_all)
         kept = {root_of(cid) async for cid in self._engine.pins()}
         wanted_and_kept: set[str] = set()
         after = ""
-        while page := await self._database.read(pins.wanted_after, after, _PAGE):
+        while page := await self._database.everybody.read(wishes.wanted_after, after, _PAGE):
             wanted_and_kept |= kept.intersection(page)
-            missing = [root for root in page if root not in kept]
-            await self._mark(missing)
+            await self._mark([root for root in page if root not in kept])
             after = page[-1]
         await self._mark(sorted(kept - wanted_and_kept))
 
-    async def _mark(self, cids: Sequence[str]) -> None:
-        if cids:
-            await self._database.write(_mark_all, cids, self._clock())
+    async def _mark(self, roots: Sequence[str]) -> None:
+        if roots:
+            priorities = dict.fromkeys(roots, 1)
+            await self._database.everybody.write(reconciliations.mark_all_due, priorities, self._clock())
 
 
-def _record(session: Session, owner: str, lease: Lease, outcome: _Outcome, now: datetime) -> None:
-    cid = str(lease.cid)
-    replicas.replace(session, cid, outcome.observed, now)
-    if outcome.status is not None:
-        pins.set_status(session, cid, outcome.status, outcome.error, now)
-    if outcome.again_in is None:
-        reconciliations.settle(session, owner, cid, lease.generation)
-    else:
-        reconciliations.retry(session, owner, cid, lease.generation, now + outcome.again_in)
+def _lease(session: Session, owner: str, limits: dict[Lane, int], now: datetime, until: datetime) -> list[Lease]:
+    leased = [
+        (lane, *row)
+        for lane, limit in limits.items()
+        if limit > 0
+        for row in reconciliations.lease(session, owner, lane, limit, now, until)
+    ]
+    wished = wishes.of_roots(session, [root for _, root, *_ in leased])
+    return [
+        Lease(CID.parse(root), generation, attempts, lane, wished[root]) for lane, root, generation, attempts in leased
+    ]
 
 
-def _mark_all(session: Session, cids: Sequence[str], now: datetime) -> None:
-    for cid in cids:
-        reconciliations.mark_due(session, cid, now)
-
-
-def _observed(one: PeerStatus) -> Observed:
-    return Observed(one.peer.id, one.peer.name, one.status, one.error, one.status is TrackerStatus.PINNED)
+def _of(lease: Lease, **what: Any) -> Outcome:
+    return Outcome(root=str(lease.cid), generation=lease.generation, is_first=not lease.attempts, **what)
 
 
 def _delay(attempts: int) -> timedelta:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from pinfold.core.cid import CID
+from pinfold.core.tier import Tier
 from pinfold.db.models import PinRow
 from pinfold.engine import TrackerStatus
 
@@ -40,6 +42,30 @@ class Health(StrEnum):
     """Fewer copies than the least that was asked for."""
 
 
+class Priority(IntEnum):
+    """Who is served first when many wait."""
+
+    LOW = 0
+    NORMAL = 1
+    HIGH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A wish to keep a CID.  What is None is chosen by the platform."""
+
+    cid: CID
+    name: str = ""
+    tier: Tier | None = None
+    replication_factor_min: int | None = None
+    replication_factor_max: int | None = None
+    priority: Priority = Priority.NORMAL
+    meta: Mapping[str, str] = field(default_factory=dict)
+    origins: tuple[str, ...] = ()
+    """Multiaddrs of nodes that may have the content."""
+    expires_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class PinRequest:
     """One request to keep a CID."""
@@ -49,6 +75,16 @@ class PinRequest:
     name: str
     status: RequestStatus
     error: str | None
+    of_file: bool
+    tier: Tier | None
+    replication_factor_min: int
+    replication_factor_max: int
+    priority: Priority
+    meta: Mapping[str, str]
+    origins: tuple[str, ...]
+    size_bytes: int | None
+    """Payload of the DAG; None until it was here once, and for a file's request."""
+    expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -61,9 +97,29 @@ class PinRequest:
             name=row.name,
             status=RequestStatus(row.status),
             error=row.error,
+            of_file=row.of_file,
+            tier=Tier(row.tier) if row.tier else None,
+            replication_factor_min=row.replication_factor_min,
+            replication_factor_max=row.replication_factor_max,
+            priority=Priority(row.priority),
+            meta=row.meta,
+            origins=tuple(row.origins),
+            size_bytes=row.size_bytes or None,
+            expires_at=row.expires_at,
             created_at=row.created_at,
             updated_at=row.updated_at,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PinsPage:
+    """Some requests, newest first."""
+
+    requests: tuple[PinRequest, ...]
+    total: int
+    total_is_exact: bool
+    """Whether there are just as many; else there are at least so many."""
+    has_more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +132,20 @@ class NodeReport:
     error: str | None
     claimed_at: datetime | None
     """Since when it says that it keeps the content."""
+    verified_at: datetime | None
+    """When its copy was last proved."""
     seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the content of a root has come."""
+
+    blocks: int
+    bytes: int
+    size_bytes: int | None
+    """Of the whole, where that is known."""
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +160,29 @@ class PinReport:
     healthy_replicas: int
     failed_replicas: int
     nodes: tuple[NodeReport, ...]
+    progress: Progress | None
     attempts: int
     """Attempts that failed since the last change."""
     next_attempt_at: datetime | None
     """When the worker looks at it again; None when there is nothing to do."""
+
+
+class BulkOutcome(StrEnum):
+    """What became of one item of many."""
+
+    CREATED = "created"
+    RENEWED = "renewed"
+    REMOVED = "removed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """What became of one item of many, in the order in which they were sent."""
+
+    outcome: BulkOutcome
+    id: str | None = None
+    cid: str | None = None
+    code: str | None = None
+    """Of what it was refused for."""
+    error: str | None = None

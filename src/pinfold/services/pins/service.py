@@ -1,48 +1,151 @@
-"""What can be done with pin requests."""
+"""What can be done with pin requests, one at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from pinfold.core.cid import CID
 from pinfold.core.errors import PinNotFound
-from pinfold.db import Database, pins, reconciliations, replicas
-from pinfold.db.models import PinRow, ReconciliationRow, ReplicaRow
+from pinfold.db import Database, pin_lists, pins, reconciliations, replicas, roots
+from pinfold.db.models import PinRow, ReconciliationRow, ReplicaRow, RootRow
+from pinfold.db.pin_lists import PinFilter
 from pinfold.engine import TrackerStatus
+from pinfold.services.accounts import Caller
 from pinfold.services.clock import Clock, utc_now
-from pinfold.services.pins import summary
-from pinfold.services.pins.model import NodeReport, PinReport, PinRequest, root_of
+from pinfold.services.pins import changes, summary
+from pinfold.services.pins.model import NodeReport, PinReport, PinRequest, PinsPage, Progress, Wanted, root_of
+from pinfold.services.pins.tiers import Replication, Tiers
 
 
 class PinsService:
     """Requests to keep CIDs.  Reads come from the database only, and say how old they are."""
 
-    def __init__(self, database: Database, wake_worker: Callable[[], None], clock: Clock = utc_now) -> None:
+    def __init__(
+        self, database: Database, tiers: Tiers, wake_worker: Callable[[], None], clock: Clock = utc_now
+    ) -> None:
         self._database = database
+        self._tiers = tiers
         self._wake_worker = wake_worker
         self._clock = clock
 
-    async def request(self, cid: CID, name: str = "") -> PinRequest:
-        """A request to keep ``cid``, accepted and queued; the same name asked again is the same request."""
-        row = await self._database.write(pins.ask_again, str(cid), root_of(cid), name, self._clock())
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    async def ask(self, caller: Caller, wanted: Wanted) -> tuple[PinRequest, bool]:
+        """A request to keep a CID, accepted and queued, and whether it is new; the same name again is the same request.
+
+        Raises:  ReplicationImpossible, QuotaExceeded, InvalidInput.
+        """
+        replication = await self._choose(wanted)
+        database = self._database.of(caller.organisation_id)
+        row, is_new = await database.write(changes.ask, caller.actor, wanted, replication, self._clock())
+        self._wake_worker()
+        return PinRequest.of_row(row), is_new
+
+    async def add(self, caller: Caller, wanted: Wanted) -> PinRequest:
+        """A request of its own, whatever others there are.  Raises: as ``ask``."""
+        replication = await self._choose(wanted)
+        database = self._database.of(caller.organisation_id)
+        row = await database.write(changes.add, caller.actor, wanted, replication, self._clock())
         self._wake_worker()
         return PinRequest.of_row(row)
 
-    async def report(self, cid: CID) -> PinReport:
-        """How ``cid`` stands.  Raises: PinNotFound where no request names it."""
-        requests, nodes, due = await self._database.read(_report, root_of(cid))
-        if not requests:
-            raise PinNotFound(f"no file and no pin request names {cid}", hint="POST /api/v1/pins/{cid} asks for one.")
+    async def replace(self, caller: Caller, pin_id: str, wanted: Wanted) -> PinRequest:
+        """A request in the place of another, whose content is kept until the new content is here.
+
+        Raises:  PinNotFound, PinConflict for a file's request; ReplicationImpossible, InvalidInput.
+        """
+        replication = await self._choose(wanted)
+        database = self._database.of(caller.organisation_id)
+        row = await database.write(changes.replace, caller.actor, pin_id, wanted, replication, self._clock())
+        self._wake_worker()
+        return PinRequest.of_row(row)
+
+    async def change(self, caller: Caller, pin_id: str, values: Mapping[str, Any]) -> PinRequest:
+        """A request with some values changed, by the names of ``Wanted``; it is looked at afresh.
+
+        Raises:  PinNotFound, PinConflict for a file's request; ReplicationImpossible, InvalidInput.
+        """
+        changed = dict(values)
+        if {"tier", "replication_factor_min", "replication_factor_max"} & changed.keys():
+            chosen = await self._tiers.choose(
+                changed.pop("tier", None),
+                changed.pop("replication_factor_min", None),
+                changed.pop("replication_factor_max", None),
+            )
+            changed.update(
+                tier=chosen.tier, replication_factor_min=chosen.factor_min, replication_factor_max=chosen.factor_max
+            )
+        database = self._database.of(caller.organisation_id)
+        row = await database.write(changes.edit, caller.actor, pin_id, changed, self._clock())
+        self._wake_worker()
+        return PinRequest.of_row(row)
+
+    async def remove(self, caller: Caller, pin_id: str) -> None:
+        """Forget a request; its content is let go of where nobody else wants it.  Raises: PinNotFound, PinConflict."""
+        database = self._database.of(caller.organisation_id)
+        await database.write(changes.remove, caller.actor, pin_id, self._clock())
+        self._wake_worker()
+
+    async def remove_all(self, caller: Caller, cid: CID) -> list[str]:
+        """Forget every request of the caller's organisation for a CID that no file made; their ids.
+
+        Raises:  PinNotFound, where there is none; PinConflict, where there are only files'.
+        """
+        database = self._database.of(caller.organisation_id)
+        gone = await database.write(changes.remove_all, caller.actor, cid, self._clock())
+        self._wake_worker()
+        return gone
+
+    async def _choose(self, wanted: Wanted) -> Replication:
+        return await self._tiers.choose(wanted.tier, wanted.replication_factor_min, wanted.replication_factor_max)
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    async def get(self, caller: Caller, pin_id: str) -> PinRequest:
+        """One request.  Raises: PinNotFound."""
+        row = await self._database.of(caller.organisation_id).read(pins.get, pin_id)
+        if row is None:
+            raise PinNotFound(f"there is no pin request {pin_id}", hint="GET /api/v1/pins lists those that are.")
+        return PinRequest.of_row(row)
+
+    async def get_newest(self, caller: Caller, cid: CID) -> PinRequest:
+        """The newest request for a CID, a file's included.  Raises: PinNotFound."""
+        rows = await self._database.of(caller.organisation_id).read(pins.of_root, root_of(cid))
+        if not rows:
+            raise _nobody_asked(cid)
+        return PinRequest.of_row(rows[-1])
+
+    async def page(
+        self, caller: Caller, wanted: PinFilter, limit: int, *, offset: int = 0, cursor: datetime | None = None
+    ) -> PinsPage:
+        """Some of the requests that a filter lets through: those before ``cursor``, or after the first ``offset``."""
+        database = self._database.of(caller.organisation_id)
+        found = await database.read(pin_lists.page, wanted, limit, offset=offset, cursor=cursor)
+        return PinsPage(tuple(map(PinRequest.of_row, found.rows)), found.total, found.is_exact, found.has_more)
+
+    async def progress(self, root: str) -> Progress | None:
+        """How far the content of a root has come; None where nothing is known."""
+        return _progress(await self._database.everybody.read(roots.of_root, root))
+
+    async def report(self, caller: Caller, cid: CID) -> PinReport:
+        """How ``cid`` stands.  Raises: PinNotFound where no request of the caller's organisation names it."""
+        asked, nodes, due, content = await self._database.of(caller.organisation_id).read(_report, root_of(cid))
+        if not asked:
+            raise _nobody_asked(cid)
         statuses = [TrackerStatus(node.status) for node in nodes]
         healthy = statuses.count(TrackerStatus.PINNED)
         failed = sum(status.is_failed for status in statuses)
+        factor_min = max(row.replication_factor_min for row in asked)
+        factor_max = max(row.replication_factor_max for row in asked)
         return PinReport(
             cid=cid,
-            requests=tuple(PinRequest.of_row(row) for row in requests),
-            health=summary.health(healthy, failed),
-            total_replicas=summary.REPLICATION_FACTOR_MAX,
+            requests=tuple(PinRequest.of_row(row) for row in asked),
+            health=summary.health(healthy, failed, factor_min, factor_max),
+            total_replicas=factor_max,
             healthy_replicas=healthy,
             failed_replicas=failed,
             nodes=tuple(
@@ -52,14 +155,29 @@ class PinsService:
                     status=TrackerStatus(node.status),
                     error=node.error,
                     claimed_at=node.claimed_at,
+                    verified_at=node.verified_at,
                     seen_at=node.seen_at,
                 )
                 for node in nodes
             ),
+            progress=_progress(content),
             attempts=due.attempts if due else 0,
             next_attempt_at=due.due_at if due else None,
         )
 
 
-def _report(session: Session, root: str) -> tuple[Sequence[PinRow], Sequence[ReplicaRow], ReconciliationRow | None]:
-    return pins.of_root(session, root), replicas.of_root(session, root), reconciliations.of_root(session, root)
+def _nobody_asked(cid: CID) -> PinNotFound:
+    return PinNotFound(f"no file and no pin request names {cid}", hint="POST /api/v1/pins/{cid} asks for one.")
+
+
+def _progress(row: RootRow | None) -> Progress | None:
+    return None if row is None else Progress(row.fetched_blocks, row.fetched_bytes, row.size_bytes, row.updated_at)
+
+
+def _report(
+    session: Session, root: str
+) -> tuple[Sequence[PinRow], Sequence[ReplicaRow], ReconciliationRow | None, RootRow | None]:
+    asked = pins.of_root(session, root)
+    if not asked:  # what others keep is nobody's business
+        return asked, (), None, None
+    return asked, replicas.of_root(session, root), reconciliations.of_root(session, root), roots.of_root(session, root)

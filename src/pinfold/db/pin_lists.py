@@ -1,0 +1,220 @@
+"""Lists of an organisation's pin requests, newest first.
+
+A list must be quick however many requests there are, so each is read along an index that has its order: one index range
+for every combination of the values that are asked for, merged.  Pages end at times of creation, which no two requests
+of an organisation share.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
+
+from pinfold.db import dialect
+from pinfold.db.models import PinMetaRow, PinRow, TotalsRow
+from pinfold.db.pins import meta_digest
+
+COUNTED: Final = 10_000
+"""Beyond so many, entries of a filtered list are not counted."""
+_STATUSES: Final = frozenset({"queued", "pinning", "pinned", "failed"})
+
+
+class Match(StrEnum):
+    """How names are compared."""
+
+    EXACT = "exact"
+    """The whole name, as it is written."""
+    IEXACT = "iexact"
+    """The whole name, whatever its case."""
+    PARTIAL = "partial"
+    """A part of the name, as it is written."""
+    IPARTIAL = "ipartial"
+    """A part of the name, whatever its case."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinFilter:
+    """Which requests a list has; what is empty or None filters nothing."""
+
+    roots: Sequence[str] = ()
+    name: str | None = None
+    match: Match = Match.EXACT
+    statuses: frozenset[str] = frozenset()
+    meta: Mapping[str, str] = field(default_factory=dict)
+    before: datetime | None = None
+    after: datetime | None = None
+    with_files: bool = False
+    """Whether requests that files made are there as well."""
+
+    @property
+    def is_by_status_only(self) -> bool:
+        """Whether nothing but statuses is asked for."""
+        return not (self.roots or self.name is not None or self.meta or self.before or self.after or self.with_files)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of a list."""
+
+    rows: Sequence[PinRow]
+    has_more: bool
+    total: int
+    is_exact: bool
+
+
+def page(session: Session, wanted: PinFilter, limit: int, *, offset: int = 0, cursor: datetime | None = None) -> Found:
+    """``limit`` requests, of those before ``cursor``, or after the first ``offset``; and how many there are in all."""
+    ranges = _ranges(session, wanted)
+    if offset:
+        rows = _rows_far_down(session, ranges, wanted, offset, limit + 1)
+    else:
+        rows = _rows(session, ranges, wanted, limit + 1, cursor)
+    total, is_exact = _total(session, wanted, ranges)
+    return Found(rows[:limit], len(rows) > limit, total, is_exact)
+
+
+def count_by_status(session: Session, wanted: frozenset[str], limit: int) -> int:
+    """How many requests that no file made have one of these statuses; ``limit`` at most."""
+    ranges = [_select(PinRow.of_file.is_(False), PinRow.status == status) for status in sorted(wanted)]
+    return _count(session, ranges, PinRow.created_at, PinFilter(), limit)
+
+
+# -- ranges ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranges:
+    """Selects of pins that together are the list, and the column by which each is in order."""
+
+    selects: Sequence[Select[Any]]
+    order: Any
+
+
+def _ranges(session: Session, wanted: PinFilter) -> _Ranges:
+    rest: list[ColumnElement[bool]] = []
+    statuses = sorted(wanted.statuses if wanted.statuses != _STATUSES else ())
+    kinds = [False, True] if wanted.with_files else [False]
+    if wanted.roots or wanted.meta or (wanted.name is not None and wanted.match is Match.EXACT):
+        rest.append(PinRow.of_file.in_(kinds))  # these indexes are narrow enough; the rest is looked at row by row
+        if statuses:
+            rest.append(PinRow.status.in_(statuses))
+    if wanted.name is not None and (wanted.roots or wanted.meta or wanted.match is not Match.EXACT):
+        rest.append(_has_name(session, wanted.name, wanted.match))
+    if wanted.meta:
+        return _by_meta(wanted, rest)
+    if wanted.roots:
+        return _Ranges([_select(PinRow.root == root, *rest) for root in dict.fromkeys(wanted.roots)], PinRow.created_at)
+    if wanted.name is not None and wanted.match is Match.EXACT:
+        return _Ranges([_select(PinRow.name == wanted.name, *rest)], PinRow.created_at)
+    each = itertools.product(kinds, statuses or [None])
+    return _Ranges(
+        [
+            _select(PinRow.of_file.is_(kind), *([PinRow.status == status] if status else []), *rest)
+            for kind, status in each
+        ],
+        PinRow.created_at,
+    )
+
+
+def _by_meta(wanted: PinFilter, rest: Sequence[ColumnElement[bool]]) -> _Ranges:
+    """Along the index of the first entry, the other entries looked up."""
+    first, *others = sorted(meta_digest(key, value) for key, value in wanted.meta.items())
+    conditions = [
+        select(PinMetaRow.pin_number)
+        .where(PinMetaRow.digest == other, PinMetaRow.created_at == PinRow.created_at)
+        .correlate(PinRow)
+        .exists()
+        for other in others
+    ]
+    if wanted.roots:
+        conditions.append(PinRow.root.in_(wanted.roots))  # type: ignore[arg-type]  # both are conditions
+    found = _select(*rest, *conditions).join(PinMetaRow, PinMetaRow.pin_number == PinRow.number)
+    return _Ranges([found.where(PinMetaRow.digest == first)], PinMetaRow.created_at)
+
+
+def _select(*conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(PinRow).where(*conditions)
+
+
+def _has_name(session: Session, name: str, match: Match) -> ColumnElement[bool]:
+    if match is Match.EXACT:
+        return PinRow.name == name
+    alike = dialect.contains(session, PinRow.name, name)
+    if match is Match.IPARTIAL:
+        return alike
+    if match is Match.IEXACT:
+        return alike & (func.length(PinRow.name) == len(name))
+    return alike & dialect.has_part(session, PinRow.name, name)
+
+
+# -- reading and counting --------------------------------------------------------------------------------------------
+
+
+def _rows(
+    session: Session, ranges: _Ranges, wanted: PinFilter, limit: int, cursor: datetime | None
+) -> Sequence[PinRow]:
+    bounds = _bounds(ranges.order, wanted)
+    if cursor is not None:
+        bounds.append(ranges.order < cursor)
+    pages = [
+        session.scalars(each.where(*bounds).order_by(ranges.order.desc()).limit(limit)).all() for each in ranges.selects
+    ]
+    if len(pages) == 1:
+        return pages[0]
+    return list(itertools.islice(heapq.merge(*pages, key=lambda row: row.created_at, reverse=True), limit))
+
+
+def _rows_far_down(session: Session, ranges: _Ranges, wanted: PinFilter, offset: int, limit: int) -> Sequence[PinRow]:
+    """The same behind many others, of which only times and numbers are read."""
+    pages = []
+    for each in ranges.selects:
+        keys = each.with_only_columns(ranges.order, PinRow.number).where(*_bounds(ranges.order, wanted))
+        keys = keys.order_by(ranges.order.desc())
+        if len(ranges.selects) == 1:
+            keys, offset = keys.offset(offset), 0
+        pages.append(session.execute(keys.limit(offset + limit)).all())
+    merged = heapq.merge(*pages, key=lambda key: key[0], reverse=True)
+    numbers = [number for _, number in itertools.islice(merged, offset, offset + limit)]
+    found = session.scalars(select(PinRow).where(PinRow.number.in_(numbers)))
+    return sorted(found, key=lambda row: row.created_at, reverse=True)
+
+
+def _bounds(order: Any, wanted: PinFilter) -> list[ColumnElement[bool]]:
+    bounds: list[ColumnElement[bool]] = []
+    if wanted.before is not None:
+        bounds.append(order < wanted.before)
+    if wanted.after is not None:
+        bounds.append(order > wanted.after)
+    return bounds
+
+
+def _total(session: Session, wanted: PinFilter, ranges: _Ranges) -> tuple[int, bool]:
+    """How many entries there are, and whether that is exact."""
+    if wanted.is_by_status_only:
+        everything = session.scalar(select(TotalsRow.pins)) or 0
+        others = _STATUSES - wanted.statuses if wanted.statuses else frozenset()
+        left_out = count_by_status(session, others, COUNTED + 1) if others else 0
+        if left_out <= COUNTED:  # usually nearly everything is pinned
+            return max(0, everything - left_out), True
+    elif wanted == PinFilter(with_files=True):
+        return session.scalar(select(TotalsRow.pins + TotalsRow.files)) or 0, True
+    counted = _count(session, ranges.selects, ranges.order, wanted, COUNTED + 1)
+    return min(counted, COUNTED), counted <= COUNTED
+
+
+def _count(session: Session, selects: Sequence[Select[Any]], order: Any, wanted: PinFilter, limit: int) -> int:
+    counted = 0
+    for each in selects:
+        some = each.with_only_columns(PinRow.number).where(*_bounds(order, wanted)).limit(limit - counted)
+        counted += session.scalar(select(func.count()).select_from(some.subquery())) or 0
+        if counted >= limit:
+            break
+    return counted

@@ -1,0 +1,150 @@
+"""What a change of pin requests does in the database: one function a transaction, run for one organisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from pinfold.core.cid import CID
+from pinfold.core.errors import PinConflict, PinNotFound
+from pinfold.db import changes, pins
+from pinfold.db.changes import Actor, Change
+from pinfold.db.models import PinRow
+from pinfold.services.pins.model import Wanted, root_of
+from pinfold.services.pins.tiers import Replication
+
+
+def create(session: Session, change: Change, wanted: Wanted, replication: Replication) -> PinRow:
+    """A new request within a change.  Raises: QuotaExceeded."""
+    change.require_room(pins=1)
+    row = _insert(session, change, wanted, replication)
+    change.audit("pin.created", row.id, cid=row.cid)
+    return row
+
+
+def _insert(
+    session: Session, change: Change, wanted: Wanted, replication: Replication, replaces_root: str | None = None
+) -> PinRow:
+    row = pins.insert(
+        session,
+        change,
+        cid=str(wanted.cid),
+        root=root_of(wanted.cid),
+        name=wanted.name,
+        tier=replication.tier,
+        replication_factor_min=replication.factor_min,
+        replication_factor_max=replication.factor_max,
+        priority=wanted.priority,
+        meta=wanted.meta,
+        origins=wanted.origins,
+        expires_at=wanted.expires_at,
+        replaces_root=replaces_root,
+    )
+    change.tell("pin.created", told(row))
+    return row
+
+
+def add(session: Session, actor: Actor, wanted: Wanted, replication: Replication, now: datetime) -> PinRow:
+    """A new request, whatever others there are.  Raises: QuotaExceeded."""
+    return create(session, changes.begin(session, actor, now), wanted, replication)
+
+
+def ask(session: Session, actor: Actor, wanted: Wanted, replication: Replication, now: datetime) -> tuple[PinRow, bool]:
+    """The request for a CID by its name, as wanted now and looked at afresh; and whether it is new.
+
+    Raises:  QuotaExceeded.
+    """
+    change = changes.begin(session, actor, now)
+    row = pins.named(session, root_of(wanted.cid), wanted.name)
+    if row is None:
+        return create(session, change, wanted, replication), True
+    renew(session, change, row, wanted, replication)
+    return row, False
+
+
+def renew(session: Session, change: Change, row: PinRow, wanted: Wanted, replication: Replication) -> None:
+    """Give a request what is wanted now, and have it looked at afresh."""
+    row.tier = replication.tier
+    row.replication_factor_min, row.replication_factor_max = replication.factor_min, replication.factor_max
+    row.priority = wanted.priority
+    row.expires_at = wanted.expires_at
+    if wanted.origins:
+        row.origins = list(wanted.origins)
+    if wanted.meta and wanted.meta != row.meta:
+        pins.set_meta(session, row, wanted.meta)
+    change.audit("pin.renewed", row.id, cid=row.cid)
+    pins.ask_again(session, row, change.now)
+
+
+def edit(session: Session, actor: Actor, pin_id: str, values: Mapping[str, Any], now: datetime) -> PinRow:
+    """A request with other values, looked at afresh.  Raises: PinNotFound, PinConflict."""
+    change = changes.begin(session, actor, now)
+    row = own(session, pin_id)
+    for name, value in values.items():
+        if name == "meta":
+            pins.set_meta(session, row, value)
+        else:
+            setattr(row, name, value)
+    row.updated_at = now
+    change.audit("pin.renewed", row.id, changed=sorted(values))
+    pins.ask_again(session, row, now)
+    return row
+
+
+def replace(
+    session: Session, actor: Actor, pin_id: str, wanted: Wanted, replication: Replication, now: datetime
+) -> PinRow:
+    """A new request in the place of one, whose content is kept until the new one's is.  Raises: PinNotFound."""
+    change = changes.begin(session, actor, now)
+    old = own(session, pin_id)
+    kept_root = old.root if old.root != root_of(wanted.cid) and old.status == "pinned" else old.replaces_root
+    row = _insert(session, change, wanted, replication, kept_root)
+    change.audit("pin.replaced", row.id, cid=row.cid, replaced=old.id, replaced_cid=old.cid)
+    pins.remove(session, change, old)
+    return row
+
+
+def remove(session: Session, actor: Actor, pin_id: str, now: datetime) -> PinRow:
+    """The request that is gone.  Raises: PinNotFound, PinConflict."""
+    change = changes.begin(session, actor, now)
+    row = own(session, pin_id)
+    drop(session, change, row)
+    return row
+
+
+def remove_all(session: Session, actor: Actor, cid: CID, now: datetime) -> list[str]:
+    """The ids of the requests for a CID that are gone.  Raises: PinNotFound, PinConflict."""
+    change = changes.begin(session, actor, now)
+    rows = pins.of_root(session, root_of(cid))
+    if not rows:
+        raise PinNotFound(f"no pin request names {cid}", hint="GET /api/v1/pins lists those that are.")
+    own_rows = [row for row in rows if not row.of_file]
+    if not own_rows:
+        raise PinConflict(f"the pin requests for {cid} belong to files", hint="Delete the files instead.")
+    for row in own_rows:
+        drop(session, change, row)
+    return [row.id for row in own_rows]
+
+
+def drop(session: Session, change: Change, row: PinRow) -> None:
+    """Forget a request within a change."""
+    change.audit("pin.deleted", row.id, cid=row.cid)
+    pins.remove(session, change, row)
+
+
+def own(session: Session, pin_id: str) -> PinRow:
+    """A request of the organisation that no file made.  Raises: PinNotFound, PinConflict."""
+    row = pins.get(session, pin_id)
+    if row is None:
+        raise PinNotFound(f"there is no pin request {pin_id}", hint="GET /api/v1/pins lists those that are.")
+    if row.of_file:
+        raise PinConflict(f"the pin request {pin_id} belongs to a file", hint="Change or delete the file instead.")
+    return row
+
+
+def told(row: PinRow) -> dict[str, Any]:
+    """A request as events speak of it."""
+    return {"id": row.id, "cid": row.cid, "name": row.name, "status": row.status, "error": row.error}

@@ -21,7 +21,9 @@ async def authenticate(
     if given is None:
         raise Unauthorised("this request needs a bearer token")
     accounts: AccountsService = request.app.state.services.accounts
-    return await accounts.authenticate(given.credentials, address=request.client.host if request.client else "")
+    caller = await accounts.authenticate(given.credentials, address=request.client.host if request.client else "")
+    request.state.organisation_id = caller.organisation_id  # the outermost layer counts and logs whose request it was
+    return caller
 
 
 Authenticated = Annotated[Caller, Depends(authenticate)]

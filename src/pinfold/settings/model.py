@@ -74,12 +74,40 @@ class Settings(BaseSettings):
     shutdown_grace_s: float = Field(
         10.0, ge=0, le=3600, description="Seconds that running requests and pins get to finish when the program stops."
     )
+    allow_private_webhooks: bool = Field(
+        False,
+        description="Whether webhooks may have addresses of private networks and of this machine. Only where every "
+        "organisation is trusted: whoever makes webhooks can have this server send requests to them.",
+    )
+    webhook_events_days: int = Field(
+        30, ge=1, le=3650, description="Days for which events of webhooks, and what became of them, can be looked up."
+    )
+    webhook_disable_after_days: int = Field(
+        5, ge=1, le=365, description="A webhook is disabled when its deliveries have failed for so many days on end."
+    )
+    metrics_access: Literal["loopback", "token", "anyone"] = Field(
+        "loopback",
+        description="Who may read `/metrics` without a token of the scope `server:admin`: programs on this machine "
+        "(what a proxy passes on is not theirs), nobody (`token`), or `anyone`.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."
     )
     log_format: Literal["auto", "human", "json"] = Field(
         "auto", description="`human` lines or `json` lines. `auto`: human on a terminal, JSON otherwise."
     )
+
+    log_file: str = Field(
+        "",
+        description="File that log lines are appended to as JSON, beside those on standard error. Each process needs "
+        "one of its own. Empty: none.",
+    )
+    log_file_bytes: ByteCount = Field(
+        50 * 1024 * 1024,
+        ge=64 * 1024,
+        description="Size at which the log file is renamed to `NAME.1`, an older `NAME.1` to `NAME.2`, and so on.",
+    )
+    log_file_count: int = Field(5, ge=1, le=1000, description="Renamed log files that are kept.")
 
     @property
     def gateway_bind(self) -> Address:

@@ -11,11 +11,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pinfold.core.errors import Unauthorised
 from pinfold.services.accounts import AccountsService, Caller, Scope
 
-_scheme = HTTPBearer(auto_error=False, description="A token: `pf_…`. `pinfold up` prints the first one.")
+scheme = HTTPBearer(auto_error=False, description="A token: `pf_…`. `pinfold up` prints the first one.")
 
 
 async def authenticate(
-    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_scheme)]
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]
 ) -> Caller:
     """The caller.  Raises: Unauthorised."""
     if given is None:
@@ -31,7 +31,7 @@ Authenticated = Annotated[Caller, Depends(authenticate)]
 
 
 def needs(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
-    """A dependency that gives the caller, who has ``scope``: ``Annotated[Caller, Depends(needs(Scope.FILES_READ))]``."""
+    """A dependency that gives a caller who has ``scope``: ``Annotated[Caller, Depends(needs(Scope.FILES_READ))]``."""
 
     async def require(caller: Authenticated) -> Caller:
         caller.require(scope)

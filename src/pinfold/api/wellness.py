@@ -48,7 +48,25 @@ async def ping() -> Answer[Pong]:
 async def health(request: Request) -> JSONResponse:
     """Asks the database, the engine and the worker.  503 when one of them is not well; `data` says which."""
     checker: HealthService = request.app.state.services.health
-    checks = await checker.check()
+    return _answer(request, await checker.check())
+
+
+@router.get(
+    "/ready",
+    summary="Can this process take requests",
+    response_description="It can.",
+    response_model=Answer[Wellness],
+    responses=responses(503),
+)
+async def ready(request: Request) -> JSONResponse:
+    """For load balancers: whether the database has this version's schema and can be written to, the engine answers and
+    the workers of this process, where it has some, are running.  503 when not; `data` says what is missing.
+    """
+    checker: HealthService = request.app.state.services.health
+    return _answer(request, await checker.ready())
+
+
+def _answer(request: Request, checks: dict[str, str]) -> JSONResponse:
     well = all(said == "ok" for said in checks.values())
     wellness = Wellness(status="ok" if well else "failing", version=__version__, checks=checks)
     if well:

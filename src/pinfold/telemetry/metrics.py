@@ -98,9 +98,6 @@ STORE_PINS: Final = Gauge("pinfold_store_pins", "Pins in the store.", registry=R
 DATABASE_CONNECTIONS: Final = Gauge(
     "pinfold_database_connections", "Connections of this process's pool.", ("state",), registry=REGISTRY
 )
-DATABASE_WRITES_WAITING: Final = Gauge(
-    "pinfold_database_writes_waiting", "Writes of this process that wait for their turn.", registry=REGISTRY
-)
 ORGANISATIONS: Final = Gauge("pinfold_organisations", "Organisations.", registry=REGISTRY)
 FILES: Final = Gauge("pinfold_files", "Files of all organisations.", registry=REGISTRY)
 LOGICAL_BYTES: Final = Gauge(

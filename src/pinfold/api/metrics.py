@@ -1,0 +1,55 @@
+"""What Prometheus reads."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import PlainTextResponse
+from fastapi.security import HTTPAuthorizationCredentials
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from pinfold.api.auth import authenticate, scheme
+from pinfold.api.errors import responses
+from pinfold.services.accounts import Scope
+from pinfold.services.gauges import Gauges
+from pinfold.telemetry import metrics
+
+router = APIRouter(tags=["server"])
+
+Access = Literal["loopback", "token", "anyone"]
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_description="The text format of Prometheus.",
+    response_class=PlainTextResponse,
+    responses=responses(401, 403),
+)
+async def show_metrics(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]
+) -> Response:
+    """Counters of this process, and gauges of the whole platform.
+
+    Programs on this machine may read it, others need a token with the scope `server:admin`; the setting
+    `metrics_access` changes that.
+    """
+    access: Access = request.app.state.metrics_access
+    if not (access == "anyone" or (access == "loopback" and _is_local(request))):
+        (await authenticate(request, given)).require(Scope.SERVER_ADMIN)
+    gauges: Gauges = request.app.state.services.gauges
+    await gauges.refresh()
+    return Response(generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _is_local(request: Request) -> bool:
+    """Whether a program on this machine asks for itself: a proxy on this machine asks for others, and says so."""
+    if request.client is None or any(name in request.headers for name in ("forwarded", "x-forwarded-for", "via")):
+        return False
+    try:
+        return ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

@@ -1,4 +1,4 @@
-"""``pinfold up`` as a real process."""
+"""``pinfold up``, or one role of it, as a real process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PATIENCE_S = 30.0  # for a start or a state, on a machine that runs many other t
 
 
 class Up:
-    """One running ``pinfold up``; killed at the end of the ``with`` where it still runs."""
+    """One running ``pinfold up`` (or ``role``); killed at the end of the ``with`` where it still runs."""
 
-    def __init__(self, pinfold: Pinfold, *args: str, token: str = "", **settings: str) -> None:
+    def __init__(self, pinfold: Pinfold, *args: str, role: str = "up", token: str = "", **settings: str) -> None:
         environment = {
             **pinfold.environment,
             "PINFOLD_API_ADDRESS": "127.0.0.1:0",
@@ -29,7 +29,7 @@ class Up:
             **{f"PINFOLD_{name.upper()}": value for name, value in settings.items()},
         }
         self.process = subprocess.Popen(
-            pinfold.command("up", *args),
+            pinfold.command(role, *args),
             cwd=pinfold.work,
             env=environment,
             stdout=subprocess.PIPE,
@@ -41,8 +41,8 @@ class Up:
         self._reading = threading.Thread(target=self._read_log, daemon=True)
         self._reading.start()
         self._read_banner()
-        self.api_url = self._address("API")
-        self.gateway_url = self._address("gateway")
+        self.api_url = self._address("API") if role in ("up", "api") else ""
+        self.gateway_url = self._address("gateway") if role in ("up", "gateway") else ""
         printed = re.search(r"^ +(pf_[\w-]{43})$", self.banner, re.MULTILINE)
         self.printed_token = printed[1] if printed else None
         self.token = self.printed_token or token
@@ -53,8 +53,9 @@ class Up:
 
     def _read_log(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.log += line
+        with self.process.stderr:
+            for line in self.process.stderr:
+                self.log += line
 
     def _read_banner(self) -> None:
         assert self.process.stdout is not None
@@ -62,7 +63,9 @@ class Up:
             self.banner += line
             if "stops it" in line:
                 return
+        self.process.wait(TIMEOUT_S)  # it closed its output, so it ends
         self._reading.join(TIMEOUT_S)
+        self.process.stdout.close()
         raise AssertionError(f"it did not start: {self.banner}{self.log}")
 
     def _address(self, name: str) -> str:
@@ -118,6 +121,5 @@ class Up:
             self.process.kill()
             self.process.wait(TIMEOUT_S)
         self._reading.join(TIMEOUT_S)
-        for stream in (self.process.stdout, self.process.stderr):
-            assert stream is not None
-            stream.close()
+        assert self.process.stdout is not None
+        self.process.stdout.close()

@@ -52,3 +52,9 @@ def test_what_is_not_given_is_none_or_the_default() -> None:
 def test_what_does_not_fit_is_refused(words: str, args: list[str], says: str) -> None:
     with pytest.raises(BadParameter, match=says):
         parsed(words, *args)
+
+
+def test_an_empty_path_is_refused_rather_than_taken_for_this_folder() -> None:
+    command = groups.load("repo stat")
+    with pytest.raises(BadParameter, match="empty path"):
+        command.make_context("x", ["--data-dir", ""])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pinfold.core.errors import InvalidSetting
-from pinfold.settings import Settings, load
+from pinfold.settings import Settings, load, unknown_in_environment
 from pinfold.settings.values import Address
 
 
@@ -102,3 +102,11 @@ def test_the_database_s_password_is_not_in_the_repr() -> None:
 def test_a_whole_request_may_be_a_form_s_lines_larger_than_its_file() -> None:
     assert load({"max_upload_bytes": 10}).effective_max_request_bytes == 10 + 1024 * 1024
     assert load({"max_upload_bytes": 10, "max_request_bytes": 99}).effective_max_request_bytes == 99
+
+
+def test_variables_that_look_like_settings_and_are_none_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PINFOLD_API_ADRESS", "127.0.0.1:1")
+    monkeypatch.setenv("PINFOLD_API_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setenv("PINFOLD_DEBUG", "1")
+    assert "PINFOLD_API_ADRESS" in unknown_in_environment()
+    assert not {"PINFOLD_API_ADDRESS", "PINFOLD_DEBUG"} & set(unknown_in_environment())

@@ -32,6 +32,8 @@ def command(
     from pinfold.settings import load
 
     settings = load({"data_dir": data_dir, "database_url": database_url})
+    if not check:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
     done = upgrade.run(settings.effective_database_url, check_only=check)
     if as_json:
         output.json_line({"schema": done.schema, "upgraded": done.changed})

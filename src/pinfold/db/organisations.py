@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pinfold.db.models import OrganisationRow, TotalsRow
+from pinfold.db.paging import Page, Wanted, page_of
 
 
 def count(session: Session) -> int:
@@ -16,10 +17,33 @@ def count(session: Session) -> int:
 
 
 def insert(session: Session, name: str, slug: str, plan: str, now: datetime) -> OrganisationRow:
-    """A new organisation with nothing in it."""
-    row = OrganisationRow(name=name, slug=slug, plan=plan, created_at=now, updated_at=now)
+    """A new organisation with nothing in it, in a session for everybody."""
+    row = OrganisationRow(name=name, slug=slug, plan=plan, status="active", created_at=now, updated_at=now)
     session.add(row)
     session.flush()
     session.add(TotalsRow(organisation_id=row.id))
     session.flush()
     return row
+
+
+def get(session: Session, organisation_id: str) -> OrganisationRow | None:
+    """One organisation."""
+    return session.get(OrganisationRow, organisation_id)
+
+
+def by_slug(session: Session, slug: str) -> OrganisationRow | None:
+    """The organisation of that slug."""
+    return session.scalar(select(OrganisationRow).where(OrganisationRow.slug == slug))
+
+
+def first(session: Session) -> OrganisationRow | None:
+    """The oldest organisation."""
+    return session.scalar(select(OrganisationRow).order_by(OrganisationRow.id).limit(1))
+
+
+def page(session: Session, wanted: Wanted, status: str | None = None) -> Page[OrganisationRow]:
+    """Organisations, newest first."""
+    statement = select(OrganisationRow)
+    if status is not None:
+        statement = statement.where(OrganisationRow.status == status)
+    return page_of(session, statement, OrganisationRow.id, wanted)

@@ -1,6 +1,6 @@
 """Organisations, their people and tokens: who may call, and what for."""
 
-from pinfold.services.accounts.model import Caller, Role, Scope
+from pinfold.services.accounts.model import Caller, Rates, Role, Scope, operator
 from pinfold.services.accounts.service import AccountsService
 
-__all__ = ["AccountsService", "Caller", "Role", "Scope"]
+__all__ = ["AccountsService", "Caller", "Rates", "Role", "Scope", "operator"]

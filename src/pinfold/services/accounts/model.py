@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -65,6 +66,17 @@ SCOPES_OF_ROLE: Final[dict[Role, frozenset[Scope]]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """How often a token may ask; None is no limit."""
+
+    uploads: int | None = None
+    requests: int | None = None
+    window_s: int = 900
+    requests_per_day: int | None = None
+    """Of the whole organisation."""
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who makes a request, for which organisation, and with what right."""
 
@@ -77,15 +89,34 @@ class Caller:
     address: str = ""
     """The network address that the request came from."""
     request_id: str = ""
+    kind: str = "api"
+    """What the token is: ``owner``, ``api`` or ``session``."""
+    role: Role | None = None
+    """Of the user in the organisation; None for a token that is nobody's."""
+    rates: Rates = Rates()
+    expires_at: datetime | None = None
+    has_limited_uses: bool = False
 
     @property
     def actor(self) -> Actor:
         """As the audit log knows them."""
+        if not self.token_id:
+            return Actor("system", None, self.name, self.address, self.request_id)
         if self.user_id is not None:
             return Actor("user", self.user_id, self.name, self.address, self.request_id)
         return Actor("token", self.token_id, self.name, self.address, self.request_id)
+
+    @property
+    def may_name_owners(self) -> bool:
+        """Whether they may make and unmake owners: owners themselves, and who looks after the server."""
+        return self.role is Role.OWNER or self.kind == "owner" or Scope.SERVER_ADMIN in self.scopes
 
     def require(self, scope: Scope) -> None:
         """Make sure of the right.  Raises: Forbidden."""
         if scope not in self.scopes:
             raise Forbidden(f"this needs a token with the scope {scope}")
+
+
+def operator(organisation_id: str) -> Caller:
+    """Whoever runs commands on the server's own machine: every right, in the name of one organisation."""
+    return Caller("", "command line", organisation_id, frozenset(Scope), kind="owner")

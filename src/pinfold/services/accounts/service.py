@@ -1,64 +1,182 @@
-"""Tokens: made once, shown once, known by their hash."""
+"""Who a token belongs to, asked before every request; and the first token of all."""
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import hmac
-import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from pinfold.core.errors import Unauthorised
-from pinfold.db import Database, organisations, tokens
-from pinfold.services.accounts.model import TOKEN_PREFIX, Caller, Scope
+from pinfold.core.errors import Forbidden, Unauthorised
+from pinfold.db import Database, changes, memberships, organisations, tokens, users
+from pinfold.db.changes import SYSTEM
+from pinfold.db.models import TokenRow
+from pinfold.db.session import DATABASE_FAILURES
+from pinfold.db.tokens import Holder
+from pinfold.services.accounts import secret
+from pinfold.services.accounts.model import TOKEN_PREFIX, Caller, Rates, Role, Scope
 from pinfold.services.clock import Clock, utc_now
+from pinfold.telemetry import fields, logger
 
-_MAX_TOKEN_CHARACTERS = 256  # longer ones are not ours and need not be hashed
+log = logger("services")
+
+DEFAULT_ADMINISTRATOR: Final = "admin@localhost"
+_NOTE_EVERY: Final = timedelta(minutes=1)
+"""How exact the time of a token's last use is: a write for each would cost more than most requests."""
 
 
 class AccountsService:
     """Who may call the API."""
 
-    def __init__(self, database: Database, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, database: Database, clock: Clock = utc_now, *, administrator_email: str = DEFAULT_ADMINISTRATOR
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._administrator_email = administrator_email
+        self._noted: dict[str, datetime] = {}
+        """Per token the last use that was written down, of the last minute or so."""
+        self._used: dict[str, datetime] = {}
+        """Uses that wait to be written down."""
+        self._noting: asyncio.Task[None] | None = None
 
     async def make_owner_token(self) -> str | None:
-        """The owner's token where none existed yet, the only time it is ever seen; else None."""
-        token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-        is_first = await self._database.everybody.write(_make_first, _hash(token), self._clock())
+        """The first token, where none existed yet, the only time it is ever seen; else None.
+
+        With it come the first organisation and its owner, the server's administrator, who has no password yet.
+        """
+        token = secret.new_token()
+        try:
+            is_first = await self._database.everybody.write(
+                _make_first, token, self._administrator_email, self._clock()
+            )
+        except IntegrityError:  # another process that started at the same moment made it
+            return None
         return token if is_first else None
 
     async def authenticate(self, token: str, *, address: str = "", request_id: str = "") -> Caller:
-        """Who ``token`` belongs to.  Raises: Unauthorised."""
-        if token.startswith(TOKEN_PREFIX) and len(token) <= _MAX_TOKEN_CHARACTERS:
-            token_hash = _hash(token)
-            found = await self._database.everybody.read(tokens.by_hash, token_hash)
-            # The index compares hashes, which tell nothing of tokens; this comparison does not depend on it.
-            if found is not None and hmac.compare_digest(found[0].token_hash, token_hash):
-                row, organisation = found
-                return Caller(
-                    token_id=row.id,
-                    name=row.name,
-                    organisation_id=row.organisation_id,
-                    scopes=frozenset(map(Scope, row.scopes)),
-                    user_id=row.user_id,
-                    plan=organisation.plan,
-                    address=address,
-                    request_id=request_id,
-                )
-        raise Unauthorised("this token is not known")
+        """Who ``token`` belongs to and what it is good for at this moment; ``spend`` a use when all else is well.
+
+        Raises:  Unauthorised, Forbidden where its organisation is suspended.
+        """
+        if not token.startswith(TOKEN_PREFIX) or len(token) > secret.MAX_CHARACTERS:
+            raise Unauthorised("this token is not known")
+        token_hash = secret.hashed(token)
+        found = await self._database.everybody.read(tokens.holder, token_hash)
+        # The index compares hashes, which tell nothing of tokens; this comparison does not depend on it.
+        if found is None or not hmac.compare_digest(found.token_hash, token_hash):
+            raise Unauthorised("this token is not known")
+        now = self._clock()
+        _refuse_unusable(found, now)
+        self._note_use(found.token_id, now)
+        return _caller(found, address, request_id)
+
+    async def spend(self, caller: Caller) -> None:
+        """Take one use of a token that has a number of them.  Raises: Unauthorised, where none is left."""
+        if caller.has_limited_uses and not await self._database.everybody.write(tokens.spend, caller.token_id):
+            raise Unauthorised("this token has no use left", hint="Ask whoever gave it for another.")
+
+    async def close(self) -> None:
+        """Write down the last uses of tokens."""
+        if self._noting is not None:
+            self._noting.cancel()
+            await asyncio.wait([self._noting])
+        await self._write_uses()
+
+    def _note_use(self, token_id: str, now: datetime) -> None:
+        noted = self._noted.get(token_id)
+        if noted is not None and now - noted < _NOTE_EVERY:
+            return
+        self._noted[token_id] = self._used[token_id] = now
+        if self._noting is None or self._noting.done():
+            self._noting = asyncio.create_task(self._note_uses())
+
+    async def _note_uses(self) -> None:
+        await asyncio.sleep(1)  # those of many tokens together
+        await self._write_uses()
+        old = self._clock() - _NOTE_EVERY
+        self._noted = {token_id: at for token_id, at in self._noted.items() if at > old}
+
+    async def _write_uses(self) -> None:
+        used, self._used = self._used, {}
+        if not used:
+            return
+        try:
+            await self._database.everybody.write(tokens.touch, used)
+        except DATABASE_FAILURES as exc:
+            log.warning("the last use of tokens was not written down", **{fields.ERROR: str(exc)})
 
 
-def _make_first(session: Session, token_hash: bytes, now: datetime) -> bool:
-    if tokens.count(session):
+def _refuse_unusable(found: Holder, now: datetime) -> None:
+    if found.revoked_at is not None:
+        raise Unauthorised("this token was revoked")
+    if found.expires_at is not None and found.expires_at <= now:
+        raise Unauthorised("this token has expired")
+    if found.uses_left == 0:
+        raise Unauthorised("this token has no use left", hint="Ask whoever gave it for another.")
+    if found.user_id is not None and found.user_status != "active":
+        raise Unauthorised("the user of this token is disabled")
+    if found.user_id is not None and found.role is None:
+        raise Unauthorised("the user of this token is no member of its organisation any more")
+    if found.organisation_status != "active":
+        raise Forbidden(
+            "this organisation is suspended", hint="Its content is kept; ask the administrator of this server."
+        )
+
+
+def _caller(found: Holder, address: str, request_id: str) -> Caller:
+    # What a token was made for, as far as its user's role reaches today: a demotion narrows it at once.
+    scopes = frozenset(Scope(one) for one in found.scopes if one in _KNOWN)
+    role = None if found.role is None else Role(found.role)
+    if role is not None:
+        scopes &= role.scopes | ({Scope.SERVER_ADMIN} if found.is_administrator else frozenset())
+    return Caller(
+        token_id=found.token_id,
+        name=found.user_email or found.name,
+        organisation_id=found.organisation_id,
+        scopes=scopes,
+        user_id=found.user_id,
+        plan=found.plan,
+        address=address,
+        request_id=request_id,
+        kind=found.kind,
+        role=role,
+        rates=Rates(found.uploads_per_window, found.requests_per_window, found.window_s, found.requests_per_day),
+        expires_at=found.expires_at,
+        has_limited_uses=found.uses_left is not None,
+    )
+
+
+_KNOWN: Final = frozenset(map(str, Scope))
+
+
+def _make_first(session: Session, token: str, email: str, now: datetime) -> bool:
+    if users.by_email(session, email) is not None or users.count_administrators(session):
         return False
-    organisation = organisations.insert(session, "default", "default", "unlimited", now)
-    tokens.insert(session, organisation.id, "owner", token_hash, sorted(Scope), now)
+    organisation = organisations.first(session) or organisations.insert(session, "default", "default", "unlimited", now)
+    change = changes.begin_for(session, organisation.id, SYSTEM, now)
+    user = users.insert(session, email, "Administrator", None, now)
+    user.is_administrator = True
+    memberships.insert(session, organisation.id, user.id, Role.OWNER, now)
+    change.audit("user.created", user.id, email=email, role=Role.OWNER)
+    if tokens.count(session):  # a version before this one printed it
+        tokens.give_first_to(session, user.id, sorted(Scope))
+        return False
+    row = tokens.insert(
+        session,
+        TokenRow(
+            organisation_id=organisation.id,
+            user_id=user.id,
+            kind="owner",
+            name="owner",
+            shown_prefix=token[: secret.SHOWN_CHARACTERS],
+            token_hash=secret.hashed(token),
+            scopes=sorted(Scope),
+            created_at=now,
+        ),
+    )
+    change.audit("token.created", row.id, name="owner", scopes=sorted(Scope))
     return True
-
-
-def _hash(token: str) -> bytes:
-    # A token has 256 random bits: a plain hash cannot be reversed by guessing, so no slow one is needed.
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

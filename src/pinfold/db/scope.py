@@ -7,17 +7,25 @@ administrators, and finding out whose a token is.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final, cast
 
-from sqlalchemy import event, inspect
-from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
+from sqlalchemy import ClauseElement, Table, TextClause, event, inspect
+from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState, Session, UOWTransaction, with_loader_criteria
+from sqlalchemy.sql import visitors
 
 from pinfold.db import ledger
-from pinfold.db.models import OwnedByTenant
+from pinfold.db.models import Base, OwnedByTenant
 
 EVERYBODY: Final = "*"
 """The scope of what serves all organisations."""
 _KEY: Final = "organisation_id"
+_OWNED_TABLES: Final = frozenset(
+    mapper.local_table.name  # type: ignore[attr-defined]  # all of ours are tables
+    for mapper in Base.registry.mappers
+    if issubclass(mapper.class_, OwnedByTenant)
+)
 
 
 class OutOfScope(Exception):
@@ -44,14 +52,40 @@ def _filter(state: ORMExecuteState) -> None:
     if organisation_id == EVERYBODY or state.is_column_load or state.is_relationship_load:
         return
     if not organisation_id:
-        if any(issubclass(mapper.class_, OwnedByTenant) for mapper in state.all_mappers):
+        if any(issubclass(mapper.class_, OwnedByTenant) for mapper in state.all_mappers) or _names_owned(state):
             raise OutOfScope("rows of organisations need a session that is bound to one")
-        return
-    if state.is_insert:
-        return  # of many rows at once: ``_own`` does not see those, so their writers name the organisation
-    state.statement = state.statement.options(
-        with_loader_criteria(OwnedByTenant, lambda cls: cls.organisation_id == organisation_id, include_aliases=True)
+    elif state.is_insert:
+        _check_inserted(state, organisation_id)
+    elif state.is_orm_statement:
+        state.statement = state.statement.options(_criteria(organisation_id))
+    elif _names_owned(state):
+        raise OutOfScope("a query of bare tables is bound to nobody: name the mapped classes")
+
+
+@lru_cache(maxsize=4096)  # making one costs more than a small query
+def _criteria(organisation_id: str) -> LoaderCriteriaOption:
+    return with_loader_criteria(OwnedByTenant, lambda cls: cls.organisation_id == organisation_id, include_aliases=True)
+
+
+def _names_owned(state: ORMExecuteState) -> bool:
+    """Whether a statement without mapped classes reaches rows of organisations; of plain text nobody can know."""
+    if state.is_orm_statement:
+        return False
+    statement = state.statement
+    if isinstance(statement, TextClause):
+        return True
+    return any(
+        isinstance(part, Table) and part.name in _OWNED_TABLES
+        for part in visitors.iterate(cast(ClauseElement, statement))
     )
+
+
+def _check_inserted(state: ORMExecuteState, organisation_id: str) -> None:
+    # Rows in bulk do not pass ``_own``: their writer names the organisation, and it has to be this one.
+    given: Any = state.parameters
+    for row in [given or {}] if isinstance(given, Mapping) or given is None else given:
+        if row.get(_KEY, organisation_id) != organisation_id:
+            raise OutOfScope("a row of another organisation")
 
 
 @event.listens_for(Session, "before_flush")

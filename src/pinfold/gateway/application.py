@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from typing import Protocol
 
+import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
@@ -15,23 +17,31 @@ from pinfold.gateway.node_thread import NodeThread
 from pinfold.gateway.render import directory, file, raw, symlink
 from pinfold.gateway.request import Format, GatewayRequest
 from pinfold.node import Node
-from pinfold.telemetry import fields, logger
+from pinfold.telemetry import fields, logger, metrics, request_ids
 
 log = logger("gateway")
 
 _HTML_POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
-def create_gateway(node: Node) -> Gateway:
-    """The gateway of one node."""
-    return Gateway(NodeThread(node))
+class Meter(Protocol):
+    """Who wants to know what was served."""
+
+    def count(self, root: str, sent_bytes: int, requests: int = 0) -> None:
+        """Take note of it at once, without waiting for anything: ``root`` is the path's CID, as CIDv1."""
+
+
+def create_gateway(node: Node, meter: Meter | None = None) -> Gateway:
+    """The gateway of one node, which tells ``meter`` what it serves."""
+    return Gateway(NodeThread(node), meter)
 
 
 class Gateway:
     """An ASGI application that serves content by path."""
 
-    def __init__(self, node: NodeThread) -> None:
+    def __init__(self, node: NodeThread, meter: Meter | None = None) -> None:
         self._node = node
+        self._meter = meter
 
     async def close(self) -> None:
         """Finish what runs; after the server has stopped."""
@@ -42,36 +52,37 @@ class Gateway:
         if scope["type"] != "http":
             return
         began = time.perf_counter()
+        request_id = request_ids.of(scope)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(**{fields.REQUEST_ID: request_id})
         status = sent_bytes = 0
+        serving: list[str] = []  # the root, once it is known
 
         async def send_counted(message: Message) -> None:
             nonlocal status, sent_bytes
-            status = message.get("status", status)
-            sent_bytes += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (request_ids.HEADER, request_id.encode("ascii"))]
+            if self._meter is not None and serving and status < 400:
+                # As it goes, not at the end: a long download that is killed was served all the same.
+                self._meter.count(serving[0], size, int(message["type"] == "http.response.start"))
             await send(message)
+            sent_bytes += size
 
         try:
-            response = await self._answer(scope)
+            response = await self._answer(scope, serving)
             if scope["method"] == "HEAD":
                 response = _without_body(response)
             await response(scope, receive, send_counted)
         except ClientDisconnect:
             pass  # nobody is left to answer
         finally:
-            log.info(
-                "request",
-                **{
-                    fields.METHOD: scope["method"],
-                    fields.PATH: scope["path"],
-                    fields.STATUS: status,
-                    fields.SENT_BYTES: sent_bytes,
-                    fields.DURATION_MS: round((time.perf_counter() - began) * 1000, 1),
-                },
-            )
+            _tell(scope, status, sent_bytes, time.perf_counter() - began)
 
-    async def _answer(self, scope: Scope) -> Response:
+    async def _answer(self, scope: Scope, serving: list[str]) -> Response:
         try:
-            return await self._respond(scope)
+            return await self._respond(scope, serving)
         except Refusal as exc:
             return _sentence(exc.status, str(exc), exc.headers)
         except PinfoldError as exc:
@@ -82,13 +93,14 @@ class Gateway:
             log.error("request failed", exc_info=exc, **{fields.PATH: scope["path"], fields.ERROR: repr(exc)})
             return _sentence(500, "this gateway failed at the request", {})
 
-    async def _respond(self, scope: Scope) -> Response:
+    async def _respond(self, scope: Scope, serving: list[str]) -> Response:
         if scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
             return HTMLResponse(home.page(), headers={**headers.COMMON, **_HTML_POLICY})
         policy.check_scope(scope)
         if scope["method"] == "OPTIONS":
             return Response(status_code=204, headers={**headers.COMMON, "Allow": ", ".join(policy.METHODS)})
         request = GatewayRequest.read(scope)
+        serving.append(str(request.root.to_v1()))
         if (tag := policy.tag_already_held(request)) is not None:
             return _not_modified(request, resolver.Found(request.root, (request.root,)), tag)
         found = await resolver.resolve(self._node, request)
@@ -109,6 +121,22 @@ class Gateway:
         if info.kind == "symlink":
             return symlink.render(request, found, info.target or b"")
         return await file.render(self._node, request, found, info.size or 0)
+
+
+def _tell(scope: Scope, status: int, sent_bytes: int, duration_s: float) -> None:
+    metrics.GATEWAY_REQUESTS.labels(status).inc()
+    metrics.GATEWAY_BYTES.inc(sent_bytes)
+    metrics.GATEWAY_DURATION.observe(duration_s)
+    log.info(
+        "request",
+        **{
+            fields.METHOD: scope["method"],
+            fields.PATH: scope["path"],
+            fields.STATUS: status,
+            fields.SENT_BYTES: sent_bytes,
+            fields.DURATION_MS: round(duration_s * 1000, 1),
+        },
+    )
 
 
 def _not_modified(request: GatewayRequest, found: resolver.Found, tag: str) -> Response:

@@ -1,5 +1,5 @@
 """Log fields and metrics, declared once."""
 
-from pinfold.telemetry.log import configure, logger
+from pinfold.telemetry.log import LogFile, configure, logger
 
-__all__ = ["configure", "logger"]
+__all__ = ["LogFile", "configure", "logger"]

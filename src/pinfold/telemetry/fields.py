@@ -25,5 +25,7 @@ WEBHOOK_ID: Final = "webhook_id"
 EVENT_ID: Final = "event_id"
 JOB: Final = "job"
 
-SECRET: Final = frozenset({"authorization", "cookie", "database_url", "password", "secret", "token"})
+SECRET: Final = frozenset(
+    {"authorization", "cookie", "database_url", "password", "redis_url", "secret", "set-cookie", "token"}
+)
 """Fields whose values are never written."""

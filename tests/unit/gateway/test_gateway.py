@@ -108,7 +108,7 @@ def test_if_range_with_another_tag_gives_the_whole(node: Node, get: Get) -> None
 
 def test_head_says_the_same_without_a_body(node: Node, folder: CID, get: Get) -> None:
     for path in (f"/ipfs/{node.add_bytes(DATA)}", f"/ipfs/{folder}/", "/"):
-        whole, head = get(path), get(path, "HEAD")
+        whole, head = get(path, **{"X-Request-Id": "one"}), get(path, "HEAD", **{"X-Request-Id": "one"})
         assert head.content == b""
         assert head.status_code == 200
         assert head.headers == whole.headers

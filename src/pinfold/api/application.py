@@ -8,13 +8,16 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from pinfold.api import documentation, errors, wellness
+from pinfold.api import documentation, errors, metrics, wellness
 from pinfold.api.outermost import Outermost
-from pinfold.api.v1 import files, pins
+from pinfold.api.v1 import files, pins, usage, webhooks
 from pinfold.services.accounts import AccountsService
 from pinfold.services.files import FilesService
+from pinfold.services.gauges import Gauges
 from pinfold.services.health import HealthService
 from pinfold.services.pins import PinsService
+from pinfold.services.usage import RequestMeter, UsageService
+from pinfold.services.webhooks import WebhooksService
 from pinfold.version import __version__
 
 _DESCRIPTION = """Upload files, pin CIDs, and see how the copies stand.
@@ -31,16 +34,20 @@ class Services:
     accounts: AccountsService
     files: FilesService
     pins: PinsService
+    webhooks: WebhooksService
+    usage: UsageService
+    requests: RequestMeter
     health: HealthService
+    gauges: Gauges
 
 
-def create_api(services: Services, *, max_request_bytes: int) -> ASGIApp:
+def create_api(services: Services, *, max_request_bytes: int, metrics_access: metrics.Access = "loopback") -> ASGIApp:
     """The API as an ASGI application."""
-    api = build(services, max_request_bytes=max_request_bytes)
-    return Outermost(api)
+    api = build(services, max_request_bytes=max_request_bytes, metrics_access=metrics_access)
+    return Outermost(api, services.requests.count)
 
 
-def build(services: Services | None, *, max_request_bytes: int) -> FastAPI:
+def build(services: Services | None, *, max_request_bytes: int, metrics_access: metrics.Access = "loopback") -> FastAPI:
     """The API without its outermost layer; no services are needed to describe it."""
     api = FastAPI(
         title="Pinfold",
@@ -51,14 +58,25 @@ def build(services: Services | None, *, max_request_bytes: int) -> FastAPI:
         openapi_tags=[
             {"name": "files", "description": "What was uploaded."},
             {"name": "pins", "description": "What is to be kept."},
+            {"name": "webhooks", "description": "Who is told what happens."},
+            {"name": "usage", "description": "What is kept, and what was done."},
             {"name": "server", "description": "The server itself."},
         ],
         generate_unique_id_function=lambda route: route.name,
     )
     api.state.services = services
     api.state.max_request_bytes = max_request_bytes
+    api.state.metrics_access = metrics_access
     errors.add_error_handlers(api)
-    for router in (files.router, pins.router, wellness.router, documentation.router):
+    for router in (
+        files.router,
+        pins.router,
+        webhooks.router,
+        usage.router,
+        wellness.router,
+        metrics.router,
+        documentation.router,
+    ):
         api.include_router(router)
     return api
 

@@ -37,7 +37,7 @@ def run(settings: Settings, roles: frozenset[Role] = EVERY_ROLE, *, announce: Ca
 
     Raises:  PinfoldError (an address in use), InvalidSetting, StoreInUse, StoreError and its kinds.
     """
-    configure(settings.log_level, settings.log_format)
+    configure(settings.log_level, settings.log_format, file=settings.log_to)
     for name in unknown_in_environment():
         log.warning("no such setting", **{fields.SETTING: name})
     with ExitStack() as stack:

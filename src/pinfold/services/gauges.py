@@ -13,6 +13,7 @@ from pinfold.db import Database, gauges
 from pinfold.db.session import DATABASE_FAILURES
 from pinfold.node import Node
 from pinfold.services.clock import Clock, utc_now
+from pinfold.services.threads import Threads
 from pinfold.telemetry import fields, logger, metrics
 
 log = logger("metrics")
@@ -24,9 +25,10 @@ _PATIENCE_S: Final = 5.0  # whoever asks must have an answer before its own pati
 class Gauges:
     """Looks numbers up in the database and the store."""
 
-    def __init__(self, database: Database, node: Node, clock: Clock = utc_now) -> None:
+    def __init__(self, database: Database, node: Node, threads: Threads, clock: Clock = utc_now) -> None:
         self._database = database
         self._node = node
+        self._threads = threads
         self._clock = clock
         self._lock = asyncio.Lock()
         self._looked_at: float | None = None
@@ -62,7 +64,7 @@ class Gauges:
         metrics.RECONCILIATION_AGE.set(found.reconciliations_age_s)
         metrics.WEBHOOK_BACKLOG.set(found.deliveries)
         metrics.WEBHOOK_AGE.set(found.deliveries_age_s)
-        store = await asyncio.to_thread(self._node.store.numbers)
+        store = await self._threads.run(self._node.store.numbers)
         metrics.STORE_BYTES.set(store.disk_bytes)
         metrics.STORE_BLOCKS.set(store.blocks)
         metrics.STORE_PINS.set(store.pins)

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pinfold.node.node import default_data_dir
 from pinfold.settings.values import Address, parse_size
+from pinfold.telemetry import LogFile
 
 ENV_PREFIX: Final = "PINFOLD_"
 FILE_NAME: Final = "pinfold.toml"
@@ -108,6 +109,11 @@ class Settings(BaseSettings):
         description="Size at which the log file is renamed to `NAME.1`, an older `NAME.1` to `NAME.2`, and so on.",
     )
     log_file_count: int = Field(5, ge=1, le=1000, description="Renamed log files that are kept.")
+
+    @property
+    def log_to(self) -> LogFile | None:
+        """The log file, where there is one."""
+        return LogFile(Path(self.log_file), self.log_file_bytes, self.log_file_count) if self.log_file else None
 
     @property
     def gateway_bind(self) -> Address:

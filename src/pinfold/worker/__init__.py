@@ -1,5 +1,7 @@
-"""What runs later: reconciling pins with the engine."""
+"""What runs later: reconciling pins with the engine, delivering webhooks, upkeep."""
 
 from pinfold.worker.loop import Worker
+from pinfold.worker.upkeep import Periodic, Upkeep
+from pinfold.worker.webhooks import WebhookWorker
 
-__all__ = ["Worker"]
+__all__ = ["Periodic", "Upkeep", "WebhookWorker", "Worker"]

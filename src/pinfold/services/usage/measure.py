@@ -7,15 +7,16 @@ pins' bitmaps, then differences.  All are measured together, for what is one's a
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from pinfold.core.errors import Stopped
 from pinfold.db import Database, usage
 from pinfold.node import Node
 from pinfold.node.footprint import reached, shares
 from pinfold.services.clock import Clock, utc_now
+from pinfold.services.threads import Threads
 
 FRESH: Final = timedelta(seconds=30)
 """Whoever asks for a measurement gets the last one, if it is no older: anybody may ask, and it takes some work."""
@@ -25,9 +26,10 @@ _PAGE: Final = 5000
 class Measurer:
     """Measures, in a thread, and writes the result to the day's row of each organisation."""
 
-    def __init__(self, database: Database, node: Node, clock: Clock = utc_now) -> None:
+    def __init__(self, database: Database, node: Node, threads: Threads, clock: Clock = utc_now) -> None:
         self._database = database
         self._node = node
+        self._threads = threads
         self._clock = clock
         self._lock = asyncio.Lock()
         self._measured_at: datetime | None = None
@@ -49,23 +51,21 @@ class Measurer:
             self._measured_at = now
 
     async def _measure(self, now: datetime) -> None:
-        stopped = threading.Event()
-        try:
-            await asyncio.to_thread(self._work, now.date(), now, stopped)
-        finally:
-            stopped.set()  # a thread outlives the task that waits for it
+        await self._threads.run(lambda: self._work(now.date(), now))
 
-    def _work(self, day: date, now: datetime, stopped: threading.Event) -> None:
-        everybody = self._database.everybody
+    def _work(self, day: date, now: datetime) -> None:
+        everybody, store = self._database.everybody, self._node.store
         ids = everybody.read_now(usage.organisations)
-        found = shares(self._node.store, ids, lambda one: reached(self._node.store, self._roots(one, stopped)))
-        if not stopped.is_set():
-            measured = {one: (alone.bytes, together.bytes) for one, (alone, together) in found.items()}
-            everybody.write_now(usage.put_measured, day, now, measured)
+        found = shares(store, ids, lambda one: reached(store, self._roots(one)))
+        if self._threads.stopping.is_set():
+            raise Stopped("the server stops; nothing was measured")
+        measured = {one: (alone.bytes, together.bytes) for one, (alone, together) in found.items()}
+        everybody.write_now(usage.put_measured, day, now, measured)
 
-    def _roots(self, organisation_id: str, stopped: threading.Event) -> Iterator[str]:
+    def _roots(self, organisation_id: str) -> Iterator[str]:
         last = ""
-        while not stopped.is_set():  # pages, so that no read of the database stays open for long
+        while not self._threads.stopping.is_set():
+            # Pages, so that no read of the database stays open for long.
             page = self._database.everybody.read_now(usage.pinned_roots, organisation_id, last, _PAGE)
             yield from page
             if len(page) < _PAGE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -17,6 +16,7 @@ from pinfold.node import Node
 from pinfold.node.footprint import freed
 from pinfold.services.accounts import Caller
 from pinfold.services.clock import Clock, utc_now
+from pinfold.services.threads import Threads
 from pinfold.services.usage.measure import Measurer
 from pinfold.services.usage.model import Day, Done, Kept, Limits, Total, WouldFree
 
@@ -29,11 +29,19 @@ class UsageService:
     """Usage of one organisation, as its members may see it."""
 
     def __init__(
-        self, database: Database, node: Node, measurer: Measurer, *, pin_name: str, clock: Clock = utc_now
+        self,
+        database: Database,
+        node: Node,
+        threads: Threads,
+        measurer: Measurer,
+        *,
+        pin_name: str,
+        clock: Clock = utc_now,
     ) -> None:
         """``pin_name`` is borne by the node's pins that this platform made."""
         self._database = database
         self._node = node
+        self._threads = threads
         self._measurer = measurer
         self._pin_name = pin_name
         self._clock = clock
@@ -81,7 +89,7 @@ class UsageService:
         named = sorted({root for root, _ in going.values()})
         needed = await self._database.everybody.read(usage.needed_by_others, named, sorted(going))
         released = [root for root in named if root not in needed]
-        weight = await asyncio.to_thread(freed, self._node.store, released, only_named=self._pin_name)
+        weight = await self._threads.run(lambda: freed(self._node.store, released, only_named=self._pin_name))
         return WouldFree(
             logical_bytes=sum(size for _, size in going.values()),
             freed_bytes=weight.bytes,

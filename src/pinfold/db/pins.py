@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Required, TypedDict, Unpack
 
 from sqlalchemy import delete, select
 from sqlalchemy import insert as insert_rows
@@ -15,11 +16,27 @@ from sqlalchemy.orm import Session
 
 from pinfold.db import reconciliations
 from pinfold.db.changes import Change
+from pinfold.db.identifiers import new_id
 from pinfold.db.models import PinMetaRow, PinRow
 
 
-def insert(
-    session: Session,
+class NewPin(TypedDict, total=False):
+    """What a new request says; all but ``cid`` and ``root`` may be left out."""
+
+    cid: Required[str]
+    root: Required[str]
+    name: str
+    of_file: bool
+    tier: str | None
+    replication_factor_min: int
+    replication_factor_max: int
+    priority: int
+    meta: Mapping[str, str] | None
+    origins: Sequence[str]
+    expires_at: datetime | None
+
+
+def new_row(
     change: Change,
     *,
     cid: str,
@@ -33,39 +50,58 @@ def insert(
     meta: Mapping[str, str] | None = None,
     origins: Sequence[str] = (),
     expires_at: datetime | None = None,
-    replaces_root: str | None = None,
 ) -> PinRow:
-    """A new request, queued and counted, its root due at once.
-
-    A file's request is not counted among pins, and neither told of nor audited: that is the file's to do.
-    """
+    """The row of a new request, queued; it is in no database yet."""
     created_at = change.created_at()
-    row = PinRow(
+    return PinRow(
+        id=new_id(),
         organisation_id=change.organisation_id,
         of_file=of_file,
         cid=cid,
         root=root,
         name=name,
         status="queued",
+        error=None,
         tier=tier,
         replication_factor_min=replication_factor_min,
         replication_factor_max=replication_factor_max,
         priority=priority,
         meta=dict(meta or {}),
         origins=list(origins),
+        size_bytes=0,
+        given_up=False,
+        replaces_root=None,
         expires_at=expires_at,
-        replaces_root=replaces_root,
         created_at=created_at,
         updated_at=created_at,
     )
-    session.add(row)
-    session.flush()
-    if meta:
-        _index_meta(session, row)
-    if not of_file:
-        change.count(pins=1)
-    reconciliations.mark_due(session, root, change.now, priority)
+
+
+def insert(session: Session, change: Change, **what: Unpack[NewPin]) -> PinRow:
+    """A new request, queued and counted, its root due at once.
+
+    A file's request is not counted among pins.  Neither is it told of or audited: that is the caller's to do.
+    """
+    row = new_row(change, **what)
+    insert_row(session, change, row)
     return row
+
+
+def insert_row(session: Session, change: Change, row: PinRow) -> None:
+    """Put one new row in, counted, its root due at once."""
+    insert_all(session, [row])
+    if not row.of_file:
+        change.count(pins=1)
+    reconciliations.mark_due(session, row.root, change.now, row.priority)
+
+
+def insert_all(session: Session, rows: Sequence[PinRow]) -> None:
+    """Put new rows in; they are yet to be counted, and their roots to be marked as due."""
+    session.add_all(rows)
+    session.flush()
+    meta = [entry for row in rows for entry in _meta_rows(row)]
+    if meta:
+        session.execute(insert_rows(PinMetaRow), meta)
 
 
 def set_meta(session: Session, row: PinRow, meta: Mapping[str, str]) -> None:
@@ -73,14 +109,10 @@ def set_meta(session: Session, row: PinRow, meta: Mapping[str, str]) -> None:
     session.execute(delete(PinMetaRow).where(PinMetaRow.pin_number == row.number))
     row.meta = dict(meta)
     if meta:
-        _index_meta(session, row)
+        session.execute(insert_rows(PinMetaRow), _meta_rows(row))
 
 
-def _index_meta(session: Session, row: PinRow) -> None:
-    session.execute(insert_rows(PinMetaRow.__table__), meta_rows(row))
-
-
-def meta_rows(row: PinRow) -> list[dict[str, object]]:
+def _meta_rows(row: PinRow) -> list[dict[str, object]]:
     """The rows by which a request is found by its metadata."""
     common = {"organisation_id": row.organisation_id, "created_at": row.created_at, "pin_number": row.number}
     return [{**common, "digest": meta_digest(key, value)} for key, value in row.meta.items()]
@@ -95,20 +127,34 @@ def meta_digest(key: str, value: str) -> bytes:
 
 def remove(session: Session, change: Change, row: PinRow) -> None:
     """Forget one request and what it counted; its root is due, for it may be wanted by nobody now."""
-    session.execute(delete(PinRow).where(PinRow.id == row.id).execution_options(synchronize_session=False))
-    session.expunge(row)
-    change.count(pins=0 if row.of_file else -1, logical_bytes=-row.size_bytes)
-    due = {row.root: row.priority}
-    if row.replaces_root is not None:
-        due[row.replaces_root] = row.priority
+    remove_all(session, change, [row])
+
+
+def remove_all(session: Session, change: Change, rows: Sequence[PinRow]) -> None:
+    """The same for many."""
+    due: dict[str, int] = {}
+    for row in rows:
+        for root in (row.root, row.replaces_root):
+            if root is not None:
+                due[root] = max(due.get(root, 0), row.priority)
+        change.count(pins=0 if row.of_file else -1, logical_bytes=-row.size_bytes)
+        session.expunge(row)
+    ids = [row.id for row in rows]
+    session.execute(delete(PinRow).where(PinRow.id.in_(ids)).execution_options(synchronize_session=False))
     reconciliations.mark_all_due(session, due, change.now)
+
+
+def refresh(row: PinRow, now: datetime) -> None:
+    """Have a request tried anew where it is not pinned; its root is yet to be marked as due."""
+    if row.status != "pinned":
+        row.status, row.error, row.given_up = "queued", None, False
+    row.updated_at = now
 
 
 def ask_again(session: Session, row: PinRow, now: datetime) -> None:
     """Have a request looked at afresh."""
-    if row.status != "pinned":
-        row.status, row.error, row.given_up, row.updated_at = "queued", None, False, now
-        session.flush()
+    refresh(row, now)
+    session.flush()
     reconciliations.mark_due(session, row.root, now, row.priority)
 
 
@@ -125,6 +171,19 @@ def named(session: Session, root: str, name: str) -> PinRow | None:
         .order_by(PinRow.created_at.desc())
         .limit(1)
     )
+
+
+def get_all(session: Session, pin_ids: Sequence[str]) -> dict[str, PinRow]:
+    """Those of these requests that there are, by id."""
+    return {row.id: row for row in session.scalars(select(PinRow).where(PinRow.id.in_(pin_ids)))}
+
+
+def all_named(session: Session, roots: Sequence[str]) -> dict[tuple[str, str], PinRow]:
+    """The newest requests for these roots that no file made, by root and name."""
+    rows = session.scalars(
+        select(PinRow).where(PinRow.root.in_(roots), PinRow.of_file.is_(False)).order_by(PinRow.created_at)
+    )
+    return {(row.root, row.name): row for row in rows}
 
 
 def of_root(session: Session, root: str) -> Sequence[PinRow]:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pinfold.node.node import default_data_dir
-from pinfold.settings.values import Address, parse_size
+from pinfold.settings.values import Address, check_urls, parse_list, parse_size
 from pinfold.telemetry import LogFile
 
 ENV_PREFIX: Final = "PINFOLD_"
@@ -19,6 +19,7 @@ FORM_OVERHEAD_BYTES: Final = 1024 * 1024  # boundaries, names and headers of a f
 
 
 AddressText = Annotated[str, AfterValidator(lambda text: str(Address.parse(text)))]
+URLs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list), AfterValidator(check_urls)]
 ByteCount = Annotated[int, BeforeValidator(parse_size)]
 
 
@@ -70,7 +71,46 @@ class Settings(BaseSettings):
         description="Uploads read at the same time; others wait. Each costs four threads and up to 10 MiB.",
     )
     worker_concurrency: int = Field(
-        4, ge=1, le=256, description="Pins carried to the engine at the same time. Raise it when pins stay queued."
+        32, ge=1, le=256, description="Pins carried to the engine at the same time. Raise it when pins stay queued."
+    )
+    pin_expiry_grace_s: float = Field(
+        86_400.0,
+        ge=0,
+        description="Seconds for which a pin is kept after its `expires_at`, so that one who is late can renew it.",
+    )
+    fetch_from: URLs = Field(
+        (),
+        repr=False,  # may hold credentials
+        description="Trustless gateways, between commas, that content is fetched from which is pinned by its CID and is "
+        "not here. They may be private ones, since you name them; nothing they send is trusted.",
+    )
+    fetch_routers: URLs = Field(
+        (),
+        repr=False,
+        description="Delegated routers (`/routing/v1`) that are asked who has such content over HTTP, between commas: "
+        "for example `https://delegated-ipfs.dev`.",
+    )
+    fetch_concurrency: int = Field(
+        4, ge=1, le=64, description="DAGs that are fetched at the same time; other pins do not wait for them."
+    )
+    fetch_time_limit_s: float = Field(
+        3600.0,
+        gt=0,
+        le=30 * 86_400,
+        description="Seconds that one attempt to fetch a DAG may take. What came until then is kept for the next one.",
+    )
+    fetch_silence_s: float = Field(
+        15.0, gt=0, le=3600, description="A source that is silent for so many seconds is asked no more in that attempt."
+    )
+    allow_private_origins: bool = Field(
+        False,
+        description="Whether `origins` of pins, and providers that routers name, may be addresses of private networks "
+        "and of this machine. Only where every caller is trusted: they can have this server send requests there.",
+    )
+    public_gateway_url: str = Field(
+        "",
+        description="Where others reach the gateway, for example `https://ipfs.example.com`; told to clients of the "
+        "Pinning Service API as delegate. Empty: where it listens.",
     )
     shutdown_grace_s: float = Field(
         10.0, ge=0, le=3600, description="Seconds that running requests and pins get to finish when the program stops."

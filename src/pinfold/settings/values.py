@@ -1,9 +1,12 @@
-"""Values that settings are written with: addresses and sizes."""
+"""Values that settings are written with: addresses, sizes and lists."""
 
 from __future__ import annotations
 
 import re
 from typing import Final, NamedTuple
+
+from pinfold.core.errors import InvalidInput
+from pinfold.node.gateway_http import gateway_url
 
 _SIZE_UNITS: Final = {
     "": 1,
@@ -40,6 +43,21 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_list(value: object) -> object:
+    """The entries of a text that has them between commas or spaces; anything else as it came."""
+    return tuple(re.split(r"[,\s]+", value.strip())) if isinstance(value, str) and value.strip() else value or ()
+
+
+def check_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
+    """Addresses of gateways or routers as they came.  Raises: ValueError for one that is none."""
+    for url in urls:
+        try:
+            gateway_url(url)
+        except InvalidInput as exc:
+            raise ValueError(str(exc)) from exc
+    return urls
 
 
 def parse_size(value: object) -> object:

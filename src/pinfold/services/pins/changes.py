@@ -28,8 +28,16 @@ def create(session: Session, change: Change, wanted: Wanted, replication: Replic
 def _insert(
     session: Session, change: Change, wanted: Wanted, replication: Replication, replaces_root: str | None = None
 ) -> PinRow:
-    row = pins.insert(
-        session,
+    row = row_of(change, wanted, replication)
+    row.replaces_root = replaces_root
+    pins.insert_row(session, change, row)
+    change.tell("pin.created", told(row))
+    return row
+
+
+def row_of(change: Change, wanted: Wanted, replication: Replication) -> PinRow:
+    """The row of a new request, which is in no database yet."""
+    return pins.new_row(
         change,
         cid=str(wanted.cid),
         root=root_of(wanted.cid),
@@ -41,10 +49,7 @@ def _insert(
         meta=wanted.meta,
         origins=wanted.origins,
         expires_at=wanted.expires_at,
-        replaces_root=replaces_root,
     )
-    change.tell("pin.created", told(row))
-    return row
 
 
 def add(session: Session, actor: Actor, wanted: Wanted, replication: Replication, now: datetime) -> PinRow:
@@ -62,11 +67,12 @@ def ask(session: Session, actor: Actor, wanted: Wanted, replication: Replication
     if row is None:
         return create(session, change, wanted, replication), True
     renew(session, change, row, wanted, replication)
+    pins.ask_again(session, row, now)
     return row, False
 
 
 def renew(session: Session, change: Change, row: PinRow, wanted: Wanted, replication: Replication) -> None:
-    """Give a request what is wanted now, and have it looked at afresh."""
+    """Give a request what is wanted now; its root is yet to be marked as due."""
     row.tier = replication.tier
     row.replication_factor_min, row.replication_factor_max = replication.factor_min, replication.factor_max
     row.priority = wanted.priority
@@ -76,7 +82,7 @@ def renew(session: Session, change: Change, row: PinRow, wanted: Wanted, replica
     if wanted.meta and wanted.meta != row.meta:
         pins.set_meta(session, row, wanted.meta)
     change.audit("pin.renewed", row.id, cid=row.cid)
-    pins.ask_again(session, row, change.now)
+    pins.refresh(row, change.now)
 
 
 def edit(session: Session, actor: Actor, pin_id: str, values: Mapping[str, Any], now: datetime) -> PinRow:

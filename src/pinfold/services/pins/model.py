@@ -165,24 +165,3 @@ class PinReport:
     """Attempts that failed since the last change."""
     next_attempt_at: datetime | None
     """When the worker looks at it again; None when there is nothing to do."""
-
-
-class BulkOutcome(StrEnum):
-    """What became of one item of many."""
-
-    CREATED = "created"
-    RENEWED = "renewed"
-    REMOVED = "removed"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class BulkResult:
-    """What became of one item of many, in the order in which they were sent."""
-
-    outcome: BulkOutcome
-    id: str | None = None
-    cid: str | None = None
-    code: str | None = None
-    """Of what it was refused for."""
-    error: str | None = None

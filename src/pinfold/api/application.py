@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pinfold.api import documentation, errors, metrics, wellness
 from pinfold.api.outermost import Outermost
-from pinfold.api.v1 import files, pins, usage, webhooks
+from pinfold.api.v1 import files, pins, pins_bulk, uploads, usage, webhooks
 from pinfold.services.accounts import AccountsService
+from pinfold.services.accounts.members import MembersService
+from pinfold.services.accounts.organisations import OrganisationsService
+from pinfold.services.accounts.projects import ProjectsService
+from pinfold.services.accounts.sign_in import SignInService
+from pinfold.services.accounts.tokens import TokensService
+from pinfold.services.accounts.users import UsersService
+from pinfold.services.audit import AuditService
 from pinfold.services.files import FilesService
 from pinfold.services.gauges import Gauges
 from pinfold.services.health import HealthService
+from pinfold.services.limits import LimitsService, RatesService
 from pinfold.services.pins import PinsService
+from pinfold.services.pins.bulk import BulkPins
 from pinfold.services.usage import RequestMeter, UsageService
 from pinfold.services.webhooks import WebhooksService
 from pinfold.version import __version__
@@ -32,8 +43,18 @@ class Services:
     """What the API can call on."""
 
     accounts: AccountsService
+    tokens: TokensService
+    sign_in: SignInService
+    users: UsersService
+    members: MembersService
+    organisations: OrganisationsService
+    projects: ProjectsService
+    audit: AuditService
+    limits: LimitsService
+    rates: RatesService
     files: FilesService
     pins: PinsService
+    bulk_pins: BulkPins
     webhooks: WebhooksService
     usage: UsageService
     requests: RequestMeter
@@ -41,10 +62,19 @@ class Services:
     gauges: Gauges
 
 
-def create_api(services: Services, *, max_request_bytes: int, metrics_access: metrics.Access = "loopback") -> ASGIApp:
-    """The API as an ASGI application."""
+def create_api(
+    services: Services,
+    *,
+    max_request_bytes: int,
+    metrics_access: metrics.Access = "loopback",
+    trusted_proxies: Sequence[str] = (),
+) -> ASGIApp:
+    """The API as an ASGI application; what ``trusted_proxies`` pass on about clients is believed."""
     api = build(services, max_request_bytes=max_request_bytes, metrics_access=metrics_access)
-    return Outermost(api, services.requests.count)
+    outermost = Outermost(api, services.requests.count)
+    if not trusted_proxies:
+        return outermost
+    return cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, outermost), list(trusted_proxies)))
 
 
 def build(services: Services | None, *, max_request_bytes: int, metrics_access: metrics.Access = "loopback") -> FastAPI:
@@ -70,6 +100,8 @@ def build(services: Services | None, *, max_request_bytes: int, metrics_access: 
     errors.add_error_handlers(api)
     for router in (
         files.router,
+        uploads.router,
+        pins_bulk.router,
         pins.router,
         webhooks.router,
         usage.router,

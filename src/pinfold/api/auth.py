@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from pinfold.api.limits import address_of, limit_address, limit_caller
 from pinfold.core.errors import Unauthorised
 from pinfold.services.accounts import AccountsService, Caller, Scope
 
@@ -17,12 +17,24 @@ scheme = HTTPBearer(auto_error=False, description="A token: `pf_…`. `pinfold u
 async def authenticate(
     request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]
 ) -> Caller:
-    """The caller.  Raises: Unauthorised."""
-    if given is None:
-        raise Unauthorised("this request needs a bearer token")
+    """The caller, counted against their limits.
+
+    Guesses are counted against the limit of their address.
+    Raises:  Unauthorised, Forbidden, TooManyRequests.
+    """
     accounts: AccountsService = request.app.state.services.accounts
-    caller = await accounts.authenticate(given.credentials, address=request.client.host if request.client else "")
-    request.state.organisation_id = caller.organisation_id  # the outermost layer counts and logs whose request it was
+    try:
+        if given is None:
+            raise Unauthorised("this request needs a bearer token")
+        caller = await accounts.authenticate(
+            given.credentials, address=address_of(request), request_id=request.scope["state"]["request_id"]
+        )
+    except Unauthorised:
+        await limit_address(request)
+        raise
+    request.scope["state"]["organisation_id"] = caller.organisation_id
+    await limit_caller(request, caller)
+    await accounts.spend(caller)
     return caller
 
 
@@ -30,14 +42,21 @@ Authenticated = Annotated[Caller, Depends(authenticate)]
 """Anybody with a token that is good."""
 
 
-def needs(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
-    """A dependency that gives a caller who has ``scope``: ``Annotated[Caller, Depends(needs(Scope.FILES_READ))]``."""
+class Needs:
+    """A dependency that gives the caller, who has ``scope``."""
 
-    async def require(caller: Authenticated) -> Caller:
-        caller.require(scope)
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    async def __call__(self, caller: Authenticated) -> Caller:
+        """The caller.  Raises: Forbidden."""
+        caller.require(self.scope)
         return caller
 
-    return require
+
+def needs(scope: Scope) -> Needs:
+    """What an endpoint open to tokens with ``scope`` takes: ``Annotated[Caller, Depends(needs(Scope.FILES_READ))]``."""
+    return Needs(scope)
 
 
 FilesReader = Annotated[Caller, Depends(needs(Scope.FILES_READ))]

@@ -137,6 +137,7 @@ def server(app: ASGIApp, grace_s: float) -> QuietServer:
         access_log=False,  # our own lines say more
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # whose are believed is a setting of ours
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=round(grace_s) + _LAST_WORDS_S,
         backlog=_BACKLOG,

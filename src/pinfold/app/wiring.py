@@ -21,11 +21,23 @@ from pinfold.engine import Engine
 from pinfold.engine.embedded import EmbeddedEngine
 from pinfold.gateway import create_gateway
 from pinfold.node import Node
-from pinfold.services.accounts import AccountsService
+from pinfold.node.retrieval import RetrievalSettings, Retriever
+from pinfold.services.accounts import AccountsService, Rates
+from pinfold.services.accounts.members import MembersService
+from pinfold.services.accounts.organisations import OrganisationsService
+from pinfold.services.accounts.passwords import Passwords
+from pinfold.services.accounts.projects import ProjectsService
+from pinfold.services.accounts.sign_in import SignInService
+from pinfold.services.accounts.tokens import TokensService
+from pinfold.services.accounts.users import UsersService
+from pinfold.services.audit import AuditService
 from pinfold.services.files import FilesService, Intake
 from pinfold.services.gauges import Gauges
 from pinfold.services.health import HealthService
-from pinfold.services.pins import CIDLocks, PinsService, Reconciler
+from pinfold.services.limits import LimitsService, RatesService
+from pinfold.services.limits.counters import MemoryCounter, RedisCounter
+from pinfold.services.pins import CIDLocks, Expiry, PinsService, Reconciler, Tiers
+from pinfold.services.pins.bulk import BulkPins
 from pinfold.services.threads import Threads
 from pinfold.services.usage import Flusher, GatewayMeter, Measurer, RequestMeter, UsageService
 from pinfold.services.usage.upkeep import prune_traffic
@@ -38,6 +50,8 @@ REFRESH_S: Final = 30.0
 """How long the space of files that a gc in another process removed may stay taken by this one."""
 MEASURE_EVERY_S: Final = 3600.0  # the last of a day stands for it
 PRUNE_EVERY_S: Final = 3600.0
+EXPIRE_EVERY_S: Final = 30.0
+RELEASE_EVERY_S: Final = 60.0  # room in a quota that a dead process held
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +79,20 @@ async def assemble(
         stack.push_async_callback(asyncio.to_thread, node.close)
         database = await asyncio.to_thread(Database, settings.effective_database_url)
         stack.push_async_callback(asyncio.to_thread, database.close)
-        engine: Engine = EmbeddedEngine(node, pin_name=PLATFORM_PIN_NAME)
+        retriever = await asyncio.to_thread(Retriever, node, _retrieval(settings))
+        engine: Engine = EmbeddedEngine(
+            node, pin_name=PLATFORM_PIN_NAME, retriever=retriever, fetches=settings.fetch_concurrency
+        )
         stack.push_async_callback(engine.close)
+        stack.push_async_callback(asyncio.to_thread, retriever.close)  # first: the engine waits for what it runs
 
-        locks = CIDLocks()
+        locks = CIDLocks(settings.data_dir / "locks")
+        stack.callback(locks.close)
         owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         reconciler = Reconciler(database, engine, locks, owner=owner)
         if is_first:
             await reconciler.catch_up()
-        worker = Worker(reconciler, concurrency=settings.worker_concurrency)
+        worker = Worker(reconciler, concurrency=settings.worker_concurrency, fetches=settings.fetch_concurrency)
         working: list[asyncio.Task[None]] = []
         if Role.WORKER in roles:
             working.append(asyncio.create_task(worker.run(settings.shutdown_grace_s)))
@@ -92,7 +111,7 @@ async def assemble(
             )
         )
         if Role.WORKER in roles:
-            upkeep = Upkeep(database, _periodic(settings, database, measurer), owner=owner)
+            upkeep = Upkeep(database, _periodic(settings, database, measurer, worker), owner=owner)
             for one in (webhook_worker, upkeep):
                 working.append(asyncio.create_task(one.run(settings.shutdown_grace_s)))
                 stack.push_async_callback(_stop, one, working[-1])
@@ -107,11 +126,40 @@ async def assemble(
             max_concurrent=settings.max_concurrent_uploads,
         )
         stack.push_async_callback(intake.close)
-        accounts = AccountsService(database)
+        tiers = Tiers(engine)
+        accounts = AccountsService(database, administrator_email=settings.administrator_email)
+        stack.push_async_callback(accounts.close)
+        limits = LimitsService(database)
+        stack.push_async_callback(limits.close)
+        counter = RedisCounter(settings.redis_url) if settings.redis_url else MemoryCounter()
+        rates = RatesService(counter, anonymous=Rates(requests=settings.anonymous_requests or None))
+        stack.push_async_callback(rates.close)
+        passwords = Passwords()
+        stack.push_async_callback(passwords.close)
+        sign_in = SignInService(database, passwords, sign_up_is_open=settings.sign_up == "open")
         services = Services(
             accounts=accounts,
-            files=FilesService(database, intake, locks, worker.wake),
-            pins=PinsService(database, worker.wake),
+            tokens=TokensService(database),
+            sign_in=sign_in,
+            users=UsersService(database, passwords, sign_in),
+            members=MembersService(database, passwords, sign_in),
+            organisations=OrganisationsService(database),
+            projects=ProjectsService(database),
+            audit=AuditService(database),
+            limits=limits,
+            rates=rates,
+            files=FilesService(
+                database,
+                node,
+                intake,
+                locks,
+                limits,
+                tiers,
+                worker.wake,
+                max_car_bytes=settings.max_car_bytes,
+            ),
+            pins=PinsService(database, tiers, worker.wake),
+            bulk_pins=BulkPins(database, tiers, worker.wake),
             webhooks=WebhooksService(database, webhook_worker.wake, allow_private=settings.allow_private_webhooks),
             usage=UsageService(database, node, threads, measurer, pin_name=PLATFORM_PIN_NAME),
             requests=requests,
@@ -125,14 +173,18 @@ async def assemble(
             services,
             max_request_bytes=settings.effective_max_request_bytes,
             metrics_access=settings.metrics_access,
+            trusted_proxies=settings.trusted_proxy_networks,
         )
         yield Parts(api=api, gateway=gateway, accounts=accounts, database=database)
 
 
-def _periodic(settings: Settings, database: Database, measurer: Measurer) -> list[Periodic]:
+def _periodic(settings: Settings, database: Database, measurer: Measurer, worker: Worker) -> list[Periodic]:
     """What is done again and again: of all processes on one database, one does each."""
+    expiry = Expiry(database, worker.wake, grace_s=settings.pin_expiry_grace_s)
     return [
+        Periodic("expired-pins", EXPIRE_EVERY_S, expiry.run),
         Periodic("usage", MEASURE_EVERY_S, measurer.measure_now),
+        Periodic("reservations", RELEASE_EVERY_S, lambda: LimitsService(database).release_expired()),
         Periodic("old-events", PRUNE_EVERY_S, lambda: prune_events(database, settings.webhook_events_days)),
         Periodic("old-traffic", PRUNE_EVERY_S, lambda: prune_traffic(database)),
     ]
@@ -140,6 +192,16 @@ def _periodic(settings: Settings, database: Database, measurer: Measurer) -> lis
 
 class _Stoppable(Protocol):
     def stop(self) -> None: ...
+
+
+def _retrieval(settings: Settings) -> RetrievalSettings:
+    return RetrievalSettings(
+        gateways=settings.fetch_from,
+        routers=settings.fetch_routers,
+        allow_private_origins=settings.allow_private_origins,
+        silent_timeout_s=settings.fetch_silence_s,
+        time_limit_s=settings.fetch_time_limit_s,
+    )
 
 
 async def _stop(worker: _Stoppable, working: asyncio.Task[None]) -> None:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pinfold.node.node import default_data_dir
-from pinfold.settings.values import Address, check_urls, parse_list, parse_size
+from pinfold.settings.values import Address, check_urls, parse_email, parse_list, parse_networks, parse_size
 from pinfold.telemetry import LogFile
 
 ENV_PREFIX: Final = "PINFOLD_"
@@ -21,6 +21,8 @@ FORM_OVERHEAD_BYTES: Final = 1024 * 1024  # boundaries, names and headers of a f
 AddressText = Annotated[str, AfterValidator(lambda text: str(Address.parse(text)))]
 URLs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list), AfterValidator(check_urls)]
 ByteCount = Annotated[int, BeforeValidator(parse_size)]
+EmailText = Annotated[str, AfterValidator(parse_email)]
+NetworksText = Annotated[str, AfterValidator(lambda text: ", ".join(map(str, parse_networks(text))))]
 
 
 class Settings(BaseSettings):
@@ -63,6 +65,22 @@ class Settings(BaseSettings):
         ge=0,
         description="Largest upload request, all its files together; refused by its Content-Length before it is read. "
         "0: `max_upload_bytes` and 1 MiB for the form around the file.",
+    )
+    max_car_bytes: ByteCount = Field(
+        0,
+        ge=0,
+        description="Largest CAR of `/files/car`, by which `pinfold push` sends. 0: no limit but the quota.",
+    )
+    max_resumable_upload_bytes: ByteCount = Field(
+        0,
+        ge=0,
+        description="Largest resumable upload (`/files/tus`). 0: no limit but the quota.",
+    )
+    resumable_upload_hours: float = Field(
+        24.0,
+        gt=0,
+        le=24 * 365,
+        description="Hours after which a resumable upload that nobody continues is given up.",
     )
     max_concurrent_uploads: int = Field(
         32,
@@ -126,6 +144,26 @@ class Settings(BaseSettings):
     webhook_disable_after_days: int = Field(
         5, ge=1, le=365, description="A webhook is disabled when its deliveries have failed for so many days on end."
     )
+    administrator_email: EmailText = Field(
+        "admin@localhost",
+        description="E-mail address of the administrator that the first start makes; later changes have no effect.",
+    )
+    sign_up: Literal["closed", "open"] = Field(
+        "closed",
+        description="Who may become a user: the invited only (`closed`), or anybody (`open`), who gets an organisation "
+        "of their own on the plan `free`.",
+    )
+    anonymous_requests: int = Field(
+        100,
+        ge=0,
+        description="Requests to the API without a good token that one address may make in 15 minutes. 0: no limit. "
+        "Tokens are limited by the plan of their organisation.",
+    )
+    trusted_proxies: NetworksText = Field(
+        "",
+        description="Addresses or networks of the proxies before the API, such as `127.0.0.1, 10.0.0.0/8`: of "
+        "these, `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Empty: of nobody.",
+    )
     metrics_access: Literal["loopback", "token", "anyone"] = Field(
         "loopback",
         description="Who may read `/metrics` without a token of the scope `server:admin`: programs on this machine "
@@ -164,6 +202,11 @@ class Settings(BaseSettings):
     def api_bind(self) -> Address:
         """The API's address, taken apart."""
         return Address.parse(self.api_address)
+
+    @property
+    def trusted_proxy_networks(self) -> list[str]:
+        """The proxies whose headers are believed."""
+        return [str(network) for network in parse_networks(self.trusted_proxies)]
 
     @property
     def effective_database_url(self) -> str:

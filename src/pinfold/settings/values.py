@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, NamedTuple
 
+from pinfold.core.email_address import normal_email
 from pinfold.core.errors import InvalidInput
 from pinfold.node.gateway_http import gateway_url
 
@@ -68,3 +70,16 @@ def parse_size(value: object) -> object:
     if match is None or match[2].lower() not in _SIZE_UNITS:
         raise ValueError(f"{value!r} is no size; write bytes, or a number with KiB, MiB, GiB or TiB")
     return int(float(match[1]) * _SIZE_UNITS[match[2].lower()])
+
+
+def parse_networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """The networks that a text names, an address being one of its own.  Raises: ValueError, with a sentence."""
+    return [ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()]
+
+
+def parse_email(text: str) -> str:
+    """The address in the form in which it is kept.  Raises: ValueError, with a sentence."""
+    try:
+        return normal_email(text)
+    except InvalidInput as exc:
+        raise ValueError(str(exc)) from exc

@@ -7,13 +7,13 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from pinfold.core.email_address import normal_email
 from pinfold.core.errors import Forbidden, RecordConflict, RecordNotFound, Unauthorised
 from pinfold.db import Database, changes, invitations, memberships, tokens, users
 from pinfold.db.changes import Actor
 from pinfold.db.models import InvitationRow, MembershipRow, UserRow
 from pinfold.db.paging import Wanted
 from pinfold.services.accounts import secret
-from pinfold.services.accounts.addresses import normal_email
 from pinfold.services.accounts.model import Caller, Role, Scope
 from pinfold.services.accounts.passwords import Passwords
 from pinfold.services.accounts.records import Invitation, Listed, Member

@@ -14,12 +14,12 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from pinfold.core.email_address import normal_email
 from pinfold.core.errors import Forbidden, InvalidInput, RecordConflict, Unauthorised
 from pinfold.db import Database, changes, memberships, organisations, tokens, users
 from pinfold.db.changes import Actor
 from pinfold.db.models import OrganisationRow, TokenRow, UserRow
 from pinfold.services.accounts import secret
-from pinfold.services.accounts.addresses import normal_email
 from pinfold.services.accounts.model import Caller, Role, Scope
 from pinfold.services.accounts.passwords import Passwords
 from pinfold.services.accounts.slug import free_slug

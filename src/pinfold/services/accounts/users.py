@@ -6,11 +6,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from pinfold.core.email_address import normal_email
 from pinfold.core.errors import Forbidden, RecordConflict, RecordNotFound, Unauthorised
 from pinfold.db import Database, changes, memberships, tokens, users
 from pinfold.db.models import UserRow
 from pinfold.db.paging import Wanted
-from pinfold.services.accounts.addresses import normal_email
 from pinfold.services.accounts.model import Caller, Scope
 from pinfold.services.accounts.passwords import Passwords
 from pinfold.services.accounts.records import Listed, User

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from email_validator import EmailNotValidError, validate_email
-
 from pinfold.core.errors import InvalidInput
 
 MAX_CHARACTERS: Final = 254  # RFC 5321, 4.5.3.1
@@ -15,6 +13,8 @@ _HOST: Final = re.compile(r"(?=.{1,190}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a
 
 def normal_email(text: str) -> str:
     """The address in lower case; nobody is asked whether it exists.  Raises: InvalidInput."""
+    from email_validator import EmailNotValidError, validate_email  # slow to load, and seldom needed
+
     local, _, domain = text.strip().lower().rpartition("@")
     # The validator refuses localhost, .local and .internal, where a server of one's own may well have its people.
     is_plain = _HOST.fullmatch(domain) is not None

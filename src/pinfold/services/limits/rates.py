@@ -1,0 +1,97 @@
+"""How often somebody may ask: so many requests and uploads in a window, by token or by address.
+
+Windows are aligned to the clock, so that every process counts in the same one and all know when it ends.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pinfold.services.accounts.model import Caller, Rates
+from pinfold.services.limits.counters import Counter, MemoryCounter
+
+ANONYMOUS: Final = Rates(uploads=10, requests=100, window_s=900)
+_DAY_S: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where somebody stands with the limit that is nearest to its end."""
+
+    limit: int
+    remaining: int
+    reset_s: int
+    """Seconds until the window ends."""
+    window_s: int
+    noun: str
+    is_over: bool
+
+
+class RatesService:
+    """Counts requests against the limits of whoever makes them."""
+
+    def __init__(
+        self,
+        counter: Counter | None = None,
+        *,
+        anonymous: Rates = ANONYMOUS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._counter = counter or MemoryCounter(clock)
+        self._anonymous = anonymous
+        self._clock = clock
+
+    async def take(self, caller: Caller, *, is_upload: bool) -> Standing | None:
+        """Count a request of a token; None where nothing limits it."""
+        rates, standings = caller.rates, []
+        subject = caller.token_id
+        if rates.requests_per_day is not None:
+            day = f"organisation:{caller.organisation_id}"
+            standings.append(await self._count("requests", day, rates.requests_per_day, _DAY_S))
+        if rates.requests is not None:
+            standings.append(await self._count("requests", subject, rates.requests, rates.window_s))
+        if is_upload and rates.uploads is not None:
+            standings.append(await self._count("uploads", subject, rates.uploads, rates.window_s))
+        return _nearest(standings)
+
+    async def take_anonymous(self, address: str) -> Standing | None:
+        """Count a request without a good token; None where nothing limits those."""
+        rates = self._anonymous
+        if rates.requests is None:
+            return None
+        return await self._count("requests", f"address:{_client(address)}", rates.requests, rates.window_s)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._counter.close()
+
+    async def _count(self, noun: str, subject: str, limit: int, window_s: int) -> Standing:
+        now = self._clock()
+        number = int(now // window_s)
+        ends_at = (number + 1) * window_s
+        count = await self._counter.add(f"{noun}:{window_s}:{number}:{subject}", ends_at)
+        reset_s = max(1, math.ceil(ends_at - now))
+        return Standing(limit, max(0, limit - count), reset_s, window_s, noun, count > limit)
+
+
+def _nearest(standings: list[Standing]) -> Standing | None:
+    """The one that matters: any that is over, else the one with the least left."""
+    return min(standings, key=lambda one: (not one.is_over, one.remaining), default=None)
+
+
+def _client(address: str) -> str:
+    """Whom an address stands for: with IPv6 a subscriber has a whole /64."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)

@@ -26,7 +26,10 @@ class PartBegin:
 
     field: str
     filename: str | None
+    """The last name of its path; None for a field that is no file."""
     content_type: str
+    path: tuple[str, ...] = ()
+    """All names of a path with slashes, for a file inside a folder; empty for a plain one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +128,11 @@ class _Parser:
         if kind != b"form-data" or b"name" not in options:
             raise InvalidInput("a part of the form has no Content-Disposition with a name", hint=_HINT)
         filename = options.get(b"filename")
-        name = None if filename is None else file_name(_text(filename))
-        content_type = self._headers.get(b"content-type", b"").decode("latin-1").strip()
-        if not content_type or len(content_type) > _MAX_NAME or _CONTROL.search(content_type):
-            content_type = mimetypes.guess_type(name or "")[0] or "application/octet-stream"
-        self._events.append(PartBegin(_text(options[b"name"]), name, content_type))
+        given = None if filename is None else _text(filename)
+        path = () if given is None or "/" not in given else folder_path(given)
+        name = None if given is None else path[-1] if path else file_name(given)
+        content_type = usable_type(self._headers.get(b"content-type", b"").decode("latin-1"), name or "")
+        self._events.append(PartBegin(_text(options[b"name"]), name, content_type, path))
 
     def _part_end(self) -> None:
         self._flush()
@@ -142,6 +145,30 @@ class _Parser:
         if self._data:
             self._events.append(PartData(bytes(self._data)))
             self._data.clear()
+
+
+def usable_type(given: str, name: str) -> str:
+    """The content type that was sent, or the one that the name has where none, or no usable one, was."""
+    given = given.strip()
+    if given and len(given) <= _MAX_NAME and not _CONTROL.search(given):
+        return given
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def folder_path(given: str) -> tuple[str, ...]:
+    """The names of a path that leads into a folder, as given.
+
+    Raises:  InvalidInput for an absolute path and for names that no folder can have: a folder is kept whole or not at
+             all, so nothing is left out or renamed here.
+    """
+    names = tuple(given.split("/"))
+    for name in names:
+        if name in ("", ".", "..") or _CONTROL.search(name) or len(name.encode("utf-8")) > _MAX_NAME:
+            raise InvalidInput(
+                f"{given[:200]!r} is no path inside a folder",
+                hint="Paths have no empty, '.' or '..' part, and do not begin or end with a slash.",
+            )
+    return names
 
 
 def file_name(given: str) -> str:

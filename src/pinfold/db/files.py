@@ -1,16 +1,26 @@
-"""Queries about uploaded files."""
+"""Queries about uploaded files, one or several by name; lists are in ``file_lists``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final, Literal
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from pinfold.db import pins
-from pinfold.db.models import FileRow, PinRow
+from pinfold.core.errors import FileRecordNotFound, InvalidInput, RecordNotFound
+from pinfold.db import changes, dialect, pins, reservations
+from pinfold.db.changes import Actor, Change
+from pinfold.db.models import ContentTypeTotalsRow, FileRow, FileTagRow, PinRow, ProjectRow
+
+MAX_TAGS: Final = 50
+MAX_META_KEYS: Final = 50
+
+Duplicate = Literal["new", "linked", "updated"]
+"""What an upload met: nothing, the same content of another organisation, or a file of its own with this content."""
+Rows = tuple[FileRow, PinRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,54 +33,265 @@ class NewFile:
     size_bytes: int
     content_type: str
     profile: str
+    is_folder: bool = False
+    tags: Sequence[str] = ()
+    meta: dict[str, str] = field(default_factory=dict)
+    project_id: str | None = None
+    created_by: str | None = None
+    tier: str | None = None
+    replication_factor_min: int = 1
+    replication_factor_max: int = 1
+    is_linked: bool = False
+    """Another organisation has a file of this content."""
+    has_own_replication: bool = False
+    """It was asked for with this upload, so that a file that is here already gets it as well."""
 
 
-def insert(session: Session, new_files: Sequence[NewFile], now: datetime) -> list[tuple[FileRow, PinRow]]:
-    """The files, each with its pin request, queued."""
-    rows = []
-    for new in new_files:
-        pin = pins.insert(session, new.cid, new.root, new.name, now)
-        file = FileRow(
-            pin_id=pin.id,
-            cid=new.cid,
-            name=new.name,
-            size_bytes=new.size_bytes,
-            content_type=new.content_type,
-            profile=new.profile,
-            created_at=now,
-        )
-        session.add(file)
-        session.flush()
-        rows.append((file, pin))
-    return rows
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What is to be changed of a file; None leaves it as it is."""
+
+    name: str | None = None
+    tags: Sequence[str] | None = None
+    add_tags: Sequence[str] = ()
+    remove_tags: Sequence[str] = ()
+    meta: dict[str, str] | None = None
+    project_id: str | None = None
+    leave_project: bool = False
 
 
-def get(session: Session, file_id: str) -> tuple[FileRow, PinRow] | None:
-    """One file and its pin request."""
-    row = session.execute(select(FileRow, PinRow).join_from(FileRow, PinRow).where(FileRow.id == file_id)).first()
-    return None if row is None else (row[0], row[1])
+def record(
+    session: Session, actor: Actor, new_files: Sequence[NewFile], reservation_id: str | None, now: datetime
+) -> list[tuple[FileRow, PinRow, Duplicate]]:
+    """The files, each with its pin request, all or none; what was reserved for them is settled.
+
+    Content that the organisation has a file of already makes no second one: tags and metadata are merged into it.
+    Raises:  QuotaExceeded, RecordNotFound for a project that is not there, InvalidInput for too many tags.
+    """
+    change = changes.begin(session, actor, now)
+    reservations.settle(session, change, reservation_id)
+    return [_record_one(session, change, new) for new in new_files]
 
 
-def page(session: Session, offset: int, limit: int) -> tuple[list[tuple[FileRow, PinRow]], int]:
-    """One page of files, newest first, and how many there are in all."""
-    total = session.scalar(select(func.count()).select_from(FileRow)) or 0
-    # The ids of the page first: an offset over the index alone does not touch the rows it skips.
-    ids = select(FileRow.id).order_by(FileRow.id.desc()).offset(offset).limit(limit).subquery()
-    rows = session.execute(
-        select(FileRow, PinRow)
-        .join_from(FileRow, PinRow)
-        .where(FileRow.id.in_(select(ids.c.id)))
-        .order_by(FileRow.id.desc())
+def _record_one(session: Session, change: Change, new: NewFile) -> tuple[FileRow, PinRow, Duplicate]:
+    _require_project(session, new.project_id)
+    there = _of_root(session, new.root, limit=1)
+    if there:
+        file, pin = there[0]
+        return (*_merge(session, change, file, pin, new), "updated")
+    change.require_room(files=1, logical_bytes=new.size_bytes)
+    pin = pins.insert(
+        session,
+        change,
+        cid=new.cid,
+        root=new.root,
+        name=new.name,
+        of_file=True,
+        tier=new.tier,
+        replication_factor_min=new.replication_factor_min,
+        replication_factor_max=new.replication_factor_max,
     )
-    return [(row[0], row[1]) for row in rows], total
+    file = FileRow(
+        organisation_id=change.organisation_id,
+        pin_id=pin.id,
+        project_id=new.project_id,
+        cid=new.cid,
+        root=new.root,
+        name=new.name,
+        size_bytes=new.size_bytes,
+        content_type=new.content_type,
+        is_folder=new.is_folder,
+        profile=new.profile,
+        tags=[],
+        meta=_bounded_meta(new.meta),
+        created_by=new.created_by,
+        created_at=pin.created_at,  # one time for both: a list of files by status is read from the pins' index
+        updated_at=pin.created_at,
+    )
+    session.add(file)
+    session.flush()
+    _set_tags(session, file, new.tags)
+    change.count(files=1, logical_bytes=new.size_bytes)
+    _count_type(session, change, new.content_type, 1, new.size_bytes)
+    change.audit("file.created", file.id, cid=new.cid, name=new.name, size=new.size_bytes)
+    change.tell("file.created", event(file))
+    return file, pin, "linked" if new.is_linked else "new"
 
 
-def remove(session: Session, file_id: str, now: datetime) -> bool:
-    """Whether there was such a file; it and its pin request are gone."""
-    found = get(session, file_id)
-    if found is None:
-        return False
-    file, pin = found
-    session.execute(delete(FileRow).where(FileRow.id == file.id))
-    pins.remove(session, pin.id, pin.root, now)
-    return True
+def _merge(session: Session, change: Change, file: FileRow, pin: PinRow, new: NewFile) -> Rows:
+    """The file that is here already, with what the new upload says added."""
+    _set_tags(session, file, [*file.tags, *new.tags])
+    file.meta = _bounded_meta({**file.meta, **new.meta})
+    if new.project_id is not None:
+        file.project_id = new.project_id
+    file.updated_at = change.now
+    if new.has_own_replication:
+        pin.tier = new.tier
+        pin.replication_factor_min = new.replication_factor_min
+        pin.replication_factor_max = new.replication_factor_max
+    pins.ask_again(session, pin, change.now)
+    change.audit("file.updated", file.id, cid=file.cid, uploaded_again=True, tags=list(new.tags))
+    session.flush()
+    return file, pin
+
+
+def of_others(session: Session, roots: Sequence[str], organisation_id: str) -> set[str]:
+    """Those of the roots that another organisation has a file of, in a session for everybody.
+
+    The one question about others' files: whether there is one, and nothing of it.
+    """
+    return {
+        root
+        for root in roots
+        if session.scalar(
+            select(FileRow.number).where(FileRow.root == root, FileRow.organisation_id != organisation_id).limit(1)
+        )
+        is not None
+    }
+
+
+def _require_project(session: Session, project_id: str | None) -> None:
+    if project_id is None:
+        return
+    if session.scalar(select(ProjectRow.id).where(ProjectRow.id == project_id)) is None:
+        raise RecordNotFound(f"there is no project {project_id}")
+
+
+def project_exists(session: Session, project_id: str) -> bool:
+    """Whether the organisation has this project."""
+    return session.scalar(select(ProjectRow.id).where(ProjectRow.id == project_id)) is not None
+
+
+def get(session: Session, file_id: str) -> Rows | None:
+    """One file and its pin request."""
+    found = session.execute(_joined().where(FileRow.id == file_id)).first()
+    return None if found is None else (found[0], found[1])
+
+
+def find(session: Session, key: str, root: str | None) -> list[Rows]:
+    """The file of that id; or all of the organisation's files with the root, where one is given, newest first."""
+    if root is not None:
+        return _of_root(session, root)
+    one = get(session, key)
+    return [] if one is None else [one]
+
+
+def _of_root(session: Session, root: str, limit: int = 1000) -> list[Rows]:
+    rows = session.execute(_joined().where(FileRow.root == root).order_by(FileRow.number.desc()).limit(limit))
+    return [(row[0], row[1]) for row in rows]
+
+
+def _joined() -> Any:
+    return select(FileRow, PinRow).join(PinRow, PinRow.id == FileRow.pin_id)
+
+
+def edit(session: Session, actor: Actor, key: str, root: str | None, wish: Edit, now: datetime) -> Rows:
+    """The file (of several with one root, the newest) after a change.
+
+    Raises:  FileRecordNotFound, RecordNotFound for a project that is not there, InvalidInput for too many tags.
+    """
+    change = changes.begin(session, actor, now)
+    found = find(session, key, root)
+    if not found:
+        raise FileRecordNotFound(f"there is no file {key}")
+    _edit_one(session, change, found[0][0], wish)
+    return found[0]
+
+
+def edit_many(session: Session, actor: Actor, file_ids: Sequence[str], wish: Edit, now: datetime) -> set[str]:
+    """The ids of those that were there, and are changed now.  Raises: InvalidInput, for too many tags on one."""
+    change = changes.begin(session, actor, now)
+    rows = session.scalars(select(FileRow).where(FileRow.id.in_(file_ids)).order_by(FileRow.number)).all()
+    for file in rows:
+        _edit_one(session, change, file, wish)
+    return {file.id for file in rows}
+
+
+def _edit_one(session: Session, change: Change, file: FileRow, wish: Edit) -> None:
+    _require_project(session, wish.project_id)
+    said: dict[str, Any] = {}
+    if wish.name is not None and wish.name != file.name:
+        said["name"] = file.name = wish.name
+        session.execute(update(PinRow).where(PinRow.id == file.pin_id).values(name=wish.name))
+    tags = list(file.tags if wish.tags is None else wish.tags)
+    tags = [tag for tag in (*tags, *wish.add_tags) if tag not in set(wish.remove_tags)]
+    if tags != file.tags:
+        _set_tags(session, file, tags)
+        said["tags"] = file.tags
+    if wish.meta is not None and wish.meta != file.meta:
+        file.meta = _bounded_meta(wish.meta)
+        said["metadata_keys"] = sorted(file.meta)
+    if wish.leave_project or wish.project_id is not None:
+        said["project_id"] = file.project_id = wish.project_id
+    if said:
+        file.updated_at = change.now
+        change.audit("file.updated", file.id, **said)
+    session.flush()
+
+
+def remove(session: Session, actor: Actor, key: str, root: str | None, now: datetime) -> list[FileRow]:
+    """The files that are gone now, each with its pin request; none where there was none."""
+    change = changes.begin(session, actor, now)
+    found = find(session, key, root)
+    for file, pin in found:
+        _remove_one(session, change, file, pin)
+    return [file for file, _ in found]
+
+
+def remove_many(session: Session, actor: Actor, file_ids: Sequence[str], now: datetime) -> set[str]:
+    """The ids of those that were there, and are gone now."""
+    change = changes.begin(session, actor, now)
+    rows = session.execute(_joined().where(FileRow.id.in_(file_ids)).order_by(FileRow.number)).all()
+    for file, pin in rows:
+        _remove_one(session, change, file, pin)
+    return {file.id for file, _ in rows}
+
+
+def _remove_one(session: Session, change: Change, file: FileRow, pin: PinRow) -> None:
+    session.execute(delete(FileRow).where(FileRow.number == file.number).execution_options(synchronize_session=False))
+    session.expunge(file)
+    pins.remove(session, change, pin)
+    change.count(files=-1, logical_bytes=-file.size_bytes)
+    _count_type(session, change, file.content_type, -1, -file.size_bytes)
+    change.audit("file.deleted", file.id, cid=file.cid, name=file.name, size=file.size_bytes)
+    change.tell("file.deleted", event(file))
+
+
+def event(file: FileRow) -> dict[str, Any]:
+    """What a webhook is told of a file."""
+    return {"id": file.id, "cid": file.cid, "name": file.name, "size": file.size_bytes, "type": file.content_type}
+
+
+def _set_tags(session: Session, file: FileRow, tags: Iterable[str]) -> None:
+    wanted = list(dict.fromkeys(tags))
+    if len(wanted) > MAX_TAGS:
+        raise InvalidInput(f"{file.name} would have {len(wanted)} tags; a file takes {MAX_TAGS}")
+    gone, come = set(file.tags) - set(wanted), [tag for tag in wanted if tag not in set(file.tags)]
+    if gone:
+        session.execute(
+            delete(FileTagRow)
+            .where(FileTagRow.file_number == file.number, FileTagRow.tag.in_(gone))
+            .execution_options(synchronize_session=False)
+        )
+    session.add_all(FileTagRow(organisation_id=file.organisation_id, tag=tag, file_number=file.number) for tag in come)
+    if wanted != file.tags:
+        file.tags = wanted
+
+
+def _bounded_meta(meta: dict[str, str]) -> dict[str, str]:
+    if len(meta) > MAX_META_KEYS:
+        raise InvalidInput(f"the file would have {len(meta)} entries of metadata; it takes {MAX_META_KEYS}")
+    return dict(meta)
+
+
+def _count_type(session: Session, change: Change, content_type: str, files: int, size_bytes: int) -> None:
+    row = ContentTypeTotalsRow
+    counted = dialect.insert(session, row).values(
+        organisation_id=change.organisation_id, content_type=content_type, files=files, bytes=size_bytes
+    )
+    session.execute(
+        counted.on_conflict_do_update(
+            index_elements=[row.organisation_id, row.content_type],
+            set_={"files": row.files + files, "bytes": row.bytes + size_bytes},
+        )
+    )

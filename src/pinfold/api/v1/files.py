@@ -1,136 +1,247 @@
-"""Files: upload, list, look at, delete."""
+"""Files: list, look at, change, delete; one by one or many at once."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final
-from uuid import UUID
+from datetime import datetime
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 
-from pinfold.api.auth import Authenticated
+from pinfold.api import cursors
+from pinfold.api.auth import FilesReader, FilesWriter
 from pinfold.api.envelope import Answer, ListAnswer, Pagination
 from pinfold.api.errors import responses
-from pinfold.api.multipart import PartBegin, PartData, parse
-from pinfold.api.v1.schema import Deleted, File
-from pinfold.core.errors import InvalidInput, PayloadTooLarge
-from pinfold.services.files import FilesService, Upload
-from pinfold.services.files.model import Stored
+from pinfold.api.v1.file_schema import (
+    Batch,
+    BatchDelete,
+    BatchItem,
+    BatchTag,
+    Deleted,
+    File,
+    FileEdit,
+    IdItem,
+    Missing,
+    MissingQuestion,
+    PopularFile,
+    Stats,
+)
+from pinfold.core.cid import CID
+from pinfold.core.errors import InvalidInput
+from pinfold.db.file_lists import After, FileFilter, Sort
+from pinfold.db.files import Edit
+from pinfold.services.files import FilesService
+from pinfold.services.pins import RequestStatus
 
 router = APIRouter(prefix="/api/v1/files", tags=["files"])
 
-UPLOAD_PATH: Final = "/api/v1/files/upload"
 MAX_PAGE: Final = 1_000_000  # deeper offsets cost more than anybody can want to read
-FileId = Annotated[UUID, Path(description="The file's `id`.")]
-
-_FORM: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            "description": "A file; repeat the field for several.",
-                            "type": "array",
-                            "items": {"type": "string", "format": "binary"},
-                        }
-                    },
-                }
-            }
-        },
-    }
-}
+_TEXT: Final = r"^[^\x00]*$"  # what a database can search for
+_KEY: Final = r"^[\x21-\x7e]+$"
+FileKey = Annotated[
+    str, Path(max_length=512, pattern=_KEY, description="The file's `id`, or its CID; of several with it, the newest.")
+]
 
 
-@router.post(
-    "/upload",
-    status_code=201,
-    summary="Upload files",
-    response_description="Stored; the pins are queued.",
-    responses=responses(400, 401, 413, 507),
-    openapi_extra=_FORM,
+@router.get(
+    "", summary="List files", response_description="The page.", responses=responses(400, 401, 403, 422, 429, 503)
 )
-async def upload(request: Request, _caller: Authenticated) -> Answer[File | list[File]]:
-    """Stores the files and queues their pins.  `data` is the file, or a list of them where several were sent.
-
-    All files of a request are kept, or none: a form that is cut off or malformed leaves nothing.
-    """
-    limit = request.app.state.max_request_bytes
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > limit:
-        raise PayloadTooLarge(f"the request has {int(length):,} bytes; this server takes {limit:,}")
-    files: FilesService = request.app.state.services.files
-    uploads: list[Upload] = []
-    recorded = False
-    try:
-        body = _bounded(request.stream(), limit)
-        stored = await _store(files, uploads, request.headers.get("content-type", ""), body)
-        records = await files.record(stored)
-        recorded = True
-    finally:
-        if not recorded:
-            await files.give_up(uploads)
-    answers = [File.of(record) for record in records]
-    return Answer(success=True, data=answers[0] if len(answers) == 1 else answers)
-
-
-async def _store(
-    files: FilesService, uploads: list[Upload], content_type: str, body: AsyncIterator[bytes]
-) -> list[Stored]:
-    stored = []
-    async for event in parse(content_type, body):
-        if isinstance(event, PartBegin):
-            if event.field != "file":
-                raise InvalidInput(f"the form has a field {event.field[:40]!r}; only 'file' is known")
-            uploads.append(await files.open_upload(event.filename or "", event.content_type))
-        elif isinstance(event, PartData):
-            await uploads[-1].write(event.data)
-        else:
-            stored.append(await uploads[-1].finish())
-    if not stored:
-        raise InvalidInput("the form has no file", hint="curl -F file=@photo.jpg …")
-    return stored
-
-
-async def _bounded(body: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    received = 0
-    async for chunk in body:
-        received += len(chunk)
-        if received > limit:
-            raise PayloadTooLarge(f"the request has more than {limit:,} bytes")
-        yield chunk
-
-
-@router.get("", summary="List files", response_description="The page.", responses=responses(401, 422))
 async def list_files(
     request: Request,
-    _caller: Authenticated,
+    caller: FilesReader,
     page: Annotated[int, Query(ge=1, le=MAX_PAGE, description="The page, from 1.")] = 1,
     limit: Annotated[int, Query(ge=1, le=100, description="Files on a page.")] = 20,
+    cursor: Annotated[
+        str | None,
+        Query(max_length=4096, description="`next_cursor` of the page before, which wins over `page`."),
+    ] = None,
+    status: Annotated[
+        list[RequestStatus] | None, Query(description="Only with a pin that stands so; repeat it.")
+    ] = None,
+    search: Annotated[
+        str, Query(max_length=255, pattern=_TEXT, description="A part of the name, letters' case aside.")
+    ] = "",
+    content_type: Annotated[
+        str, Query(max_length=255, pattern=_TEXT, description="Only of this type, or of a family such as `image/*`.")
+    ] = "",
+    tag: Annotated[
+        list[Annotated[str, Query(max_length=64, pattern=_TEXT)]] | None,
+        Query(max_length=50, description="Only with this tag; repeat it for files that have all."),
+    ] = None,
+    project_id: Annotated[IdItem | None, Query(description="Only of this project.")] = None,
+    sort: Annotated[Sort, Query(description="What to sort by.")] = Sort.CREATED_AT,
+    order: Annotated[
+        Literal["asc", "desc"] | None, Query(description="The direction; names from a to z, all else the other way.")
+    ] = None,
 ) -> ListAnswer[File]:
-    """One page of files, newest first."""
+    """One page of files, newest first unless said otherwise.  Follow `next_cursor` for long lists: it is as quick at
+    the end as at the beginning, and nothing is shown twice or left out while files come and go.
+    """
     files: FilesService = request.app.state.services.files
-    found = await files.page(page, limit)
+    descending = order == "desc" if order is not None else sort is not Sort.NAME
+    wanted = FileFilter(tuple(status or ()), search, content_type, tuple(tag or ()), project_id)
+    found = await files.page(
+        caller, wanted, sort, limit, descending=descending, page=page, after=_after(cursor, sort) if cursor else None
+    )
+    last = found.next_after
     return ListAnswer(
         success=True,
         data=[File.of(record) for record in found.files],
-        pagination=Pagination.of(page, limit, found.total),
+        pagination=Pagination.of(
+            None if cursor else page,
+            limit,
+            found.total,
+            is_exact=found.total_is_exact,
+            next_cursor=None if last is None else _cursor(last, sort),
+        ),
     )
 
 
-@router.get("/{id}", summary="Look at a file", response_description="The file.", responses=responses(401, 404, 422))
-async def get_file(request: Request, _caller: Authenticated, id: FileId) -> Answer[File]:
+def _cursor(last: After, sort: Sort) -> str:
+    value = last.value.isoformat() if isinstance(last.value, datetime) else last.value
+    return cursors.encode(sort.value, value, last.number)
+
+
+def _after(cursor: str, sort: Sort) -> After:
+    """Where a cursor points.  Raises: InvalidInput, also for one of a list in another order."""
+    kind, value, number = cursors.decode(cursor, str, int if sort is Sort.SIZE else str, int)
+    try:
+        read = datetime.fromisoformat(str(value)) if sort is Sort.CREATED_AT else value
+    except ValueError:
+        read = None
+    is_storable = not isinstance(value, str) or "\0" not in value
+    in_range = all(not isinstance(one, int) or -(1 << 63) <= one < 1 << 63 for one in (value, number))
+    has_zone = not isinstance(read, datetime) or read.tzinfo is not None
+    if kind != sort.value or read is None or not (is_storable and in_range and has_zone):
+        raise InvalidInput(
+            "this cursor is of a list in another order", hint="Keep `sort` as it was on the page before."
+        )
+    assert isinstance(read, datetime | str | int) and isinstance(number, int)
+    return After(read, number)
+
+
+@router.get(
+    "/popular",
+    summary="What people read most",
+    response_description="The files, most requests first.",
+    responses=responses(401, 403, 422, 429, 503),
+)
+async def popular(
+    request: Request,
+    caller: FilesReader,
+    days: Annotated[int, Query(ge=1, le=365, description="How many days back, today included.")] = 30,
+    limit: Annotated[int, Query(ge=1, le=100, description="How many files at most.")] = 10,
+) -> Answer[list[PopularFile]]:
+    """Your files that the gateway served most often."""
+    files: FilesService = request.app.state.services.files
+    return Answer(success=True, data=[PopularFile.of(one) for one in await files.popular(caller, days, limit)])
+
+
+@router.get(
+    "/stats",
+    summary="Files in numbers",
+    response_description="The numbers.",
+    responses=responses(401, 403, 429, 503),
+)
+async def stats(request: Request, caller: FilesReader) -> Answer[Stats]:
+    """All your files in numbers, by content type."""
+    files: FilesService = request.app.state.services.files
+    return Answer(success=True, data=Stats.of(await files.stats(caller)))
+
+
+@router.post(
+    "/missing",
+    summary="Which blocks have to be sent",
+    response_description="Those that are not here.",
+    responses=responses(400, 401, 403, 413, 422, 429, 503),
+)
+async def missing(request: Request, caller: FilesReader, question: MissingQuestion) -> Answer[Missing]:
+    """Says which blocks are not below your own files and pins, so that a CAR needs to hold just these.
+
+    What others keep does not matter for the answer: nobody can find out by this what is here.
+    """
+    files: FilesService = request.app.state.services.files
+    spelled: dict[CID, str] = {}
+    for text in question.cids:
+        spelled.setdefault(CID.parse(text), text)
+    root = None if question.root is None else CID.parse(question.root)
+    lacking = await files.missing(caller, list(spelled), root)
+    return Answer(success=True, data=Missing(missing=[spelled[cid] for cid in lacking]))
+
+
+@router.post(
+    "/batch/delete",
+    summary="Delete many files",
+    response_description="What became of each.",
+    responses=responses(400, 401, 403, 413, 422, 429, 503),
+)
+async def batch_delete(request: Request, caller: FilesWriter, batch: BatchDelete) -> Answer[Batch]:
+    """Deletes up to 1,000 files in one step, as each would be by itself."""
+    files: FilesService = request.app.state.services.files
+    gone = await files.delete_many(caller, list(dict.fromkeys(batch.ids)))
+    return Answer(success=True, data=_batch(batch.ids, gone, "deleted"))
+
+
+@router.post(
+    "/batch/tag",
+    summary="Tag many files",
+    response_description="What became of each.",
+    responses=responses(400, 401, 403, 413, 422, 429, 503),
+)
+async def batch_tag(request: Request, caller: FilesWriter, batch: BatchTag) -> Answer[Batch]:
+    """Tags up to 1,000 files, and takes tags off, in one step: where one would have too many, none is changed."""
+    files: FilesService = request.app.state.services.files
+    wish = Edit(add_tags=tuple(batch.add), remove_tags=tuple(batch.remove))
+    changed = await files.edit_many(caller, list(dict.fromkeys(batch.ids)), wish)
+    return Answer(success=True, data=_batch(batch.ids, changed, "updated"))
+
+
+def _batch(ids: list[str], done: set[str], word: Literal["deleted", "updated"]) -> Batch:
+    results = [BatchItem(id=one, status=word if one in done else "not_found") for one in ids]
+    return Batch(done=len(done), results=results)
+
+
+@router.get(
+    "/{id}",
+    summary="Look at a file",
+    response_description="The file.",
+    responses=responses(401, 403, 404, 422, 429, 503),
+)
+async def get_file(request: Request, caller: FilesReader, id: FileKey) -> Answer[File]:
     """One file, with where its pin stands."""
     files: FilesService = request.app.state.services.files
-    return Answer(success=True, data=File.of(await files.get(str(id))))
+    return Answer(success=True, data=File.of(await files.get(caller, id)))
 
 
-@router.delete("/{id}", summary="Delete a file", response_description="It is gone.", responses=responses(401, 404, 422))
-async def delete_file(request: Request, _caller: Authenticated, id: FileId) -> Answer[Deleted]:
-    """Forgets the file.  Its content is unpinned where no other file and no pin request needs it."""
+@router.patch(
+    "/{id}",
+    summary="Change a file's record",
+    response_description="The file as it is now.",
+    responses=responses(400, 401, 403, 404, 413, 422, 429, 503),
+)
+async def edit_file(request: Request, caller: FilesWriter, id: FileKey, edit: FileEdit) -> Answer[File]:
+    """Changes the name, the tags, the metadata or the project; the content never changes."""
     files: FilesService = request.app.state.services.files
-    await files.delete(str(id))
-    return Answer(success=True, data=Deleted(id=str(id)))
+    wish = Edit(
+        name=edit.name,
+        tags=edit.tags,
+        meta=edit.metadata,
+        project_id=edit.project_id,
+        leave_project="project_id" in edit.model_fields_set and edit.project_id is None,
+    )
+    return Answer(success=True, data=File.of(await files.edit(caller, id, wish)))
+
+
+@router.delete(
+    "/{id}",
+    summary="Delete a file",
+    response_description="It is gone.",
+    responses=responses(401, 403, 404, 422, 429, 503),
+)
+async def delete_file(request: Request, caller: FilesWriter, id: FileKey) -> Answer[Deleted]:
+    """Forgets the file; by a CID, all your files with it.
+
+    The content is unpinned where no other file and no pin request of anybody needs it.
+    """
+    files: FilesService = request.app.state.services.files
+    gone = await files.delete(caller, id)
+    return Answer(success=True, data=Deleted(id=gone[0], ids=gone))

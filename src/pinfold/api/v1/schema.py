@@ -7,47 +7,11 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from pinfold.engine import TrackerStatus
-from pinfold.services.files import FileRecord
 from pinfold.services.pins import Health, PinReport, PinRequest, RequestStatus
 
 _CID = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
 _ID = "0193a2c4-7d1e-7c55-9d0a-5f3d8f6f1c11"
 _TIME = "2026-01-31T12:00:00.000000Z"
-
-
-class File(BaseModel):
-    """One uploaded file."""
-
-    id: str = Field(description="Names the file in this API.", examples=[_ID])
-    hash: str = Field(description="The CID again, under the name that older clients read.", examples=[_CID])
-    cid: str = Field(description="The content's identifier.", examples=[_CID])
-    name: str = Field(description="The name it was uploaded under.", examples=["hello.txt"])
-    size: int = Field(description="Bytes of content.", examples=[11])
-    content_type: str = Field(description="The type it was uploaded as.", examples=["text/plain"])
-    pinStatus: RequestStatus = Field(description="Where its pin stands.", examples=["queued"])
-    pinError: str | None = Field(description="Why the last attempt to pin failed.", examples=[None])
-    created_at: datetime = Field(description="When it was uploaded, UTC.", examples=[_TIME])
-
-    @classmethod
-    def of(cls, record: FileRecord) -> File:
-        """The file as the API tells it."""
-        return cls(
-            id=record.id,
-            hash=str(record.cid),
-            cid=str(record.cid),
-            name=record.name,
-            size=record.size_bytes,
-            content_type=record.content_type,
-            pinStatus=record.pin_status,
-            pinError=record.pin_error,
-            created_at=record.created_at,
-        )
-
-
-class Deleted(BaseModel):
-    """What was deleted."""
-
-    id: str = Field(description="The id of the file that is gone.", examples=[_ID])
 
 
 class PinWish(BaseModel):

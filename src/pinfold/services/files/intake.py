@@ -13,17 +13,28 @@ Why nothing acknowledged is lost, and nothing else is kept for long:
 from __future__ import annotations
 
 import asyncio
+import queue
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, cast
+from pathlib import Path
+from typing import BinaryIO, Final, TypeVar, cast
+
+from pyroaring import BitMap
 
 from pinfold.core.cid import CID
 from pinfold.core.errors import PayloadTooLarge, PinNotFound
 from pinfold.core.pin import PinMode
 from pinfold.node import Node
 from pinfold.node.model import Added, AddOptions
-from pinfold.services.files.model import Stored
+from pinfold.services.files.car_roots import describe_root
+from pinfold.services.files.model import FOLDER_TYPE, Stored
 from pinfold.services.files.pipe import BytePipe
-from pinfold.unixfs.profile import describe
+from pinfold.unixfs.profile import Profile, describe, profile
+
+T = TypeVar("T")
+
+MAX_CAR_ROOTS: Final = 100
+_WAITING_ENTRIES: Final = 4  # files of a folder that are handed over before the node has taken them
 
 
 class _Cancelled(Exception):
@@ -36,28 +47,75 @@ class Intake:
     def __init__(self, node: Node, *, pin_name: str, max_file_bytes: int, max_concurrent: int) -> None:
         self._node = node
         self._pin_name = pin_name
-        self._options = AddOptions(pin=True, pin_name=pin_name, keep_pin_name=True)
-        self._profile = describe(self._options.profile)
         self._max_file_bytes = max_file_bytes
         self._threads = ThreadPoolExecutor(max_concurrent, thread_name_prefix="intake")
         self._free = asyncio.Semaphore(max_concurrent)
 
-    async def open(self, name: str, content_type: str) -> Upload:
+    @property
+    def max_file_bytes(self) -> int:
+        """The largest file of one upload."""
+        return self._max_file_bytes
+
+    def _options(self, chosen: Profile) -> AddOptions:
+        return AddOptions(profile=chosen, pin=True, pin_name=self._pin_name, keep_pin_name=True)
+
+    async def open(self, name: str, content_type: str, chosen: Profile | None = None) -> Upload:
         """A new upload, once there is a thread for it; it must be finished or cancelled."""
+        chosen = chosen or profile()
         await self._free.acquire()
         pipe = BytePipe()
-        loop = asyncio.get_running_loop()
-        added = loop.run_in_executor(self._threads, self._add, pipe)
+        options = self._options(chosen)
+        added = self._run(lambda: self._node.add_stream(cast(BinaryIO, pipe), options), pipe.abandon)
+        return Upload(pipe, added, name, content_type, describe(chosen), self._max_file_bytes)
 
-        def ended(_: asyncio.Future[Added]) -> None:
-            pipe.abandon()
+    async def open_folder(self, name: str, chosen: Profile | None = None) -> FolderUpload:
+        """A new upload of a whole folder, whose files come one after the other."""
+        chosen = chosen or profile()
+        await self._free.acquire()
+        entries = Entries()
+        options = self._options(chosen)
+        added = self._run(lambda: self._node.add_tree(entries.read(), options, name=name), entries.abandon)
+        return FolderUpload(entries, added, name, describe(chosen), self._max_file_bytes)
+
+    async def open_car(self, may_use: Callable[[], BitMap], max_bytes: int) -> CarUpload:
+        """A new upload of a CAR, which stored blocks may complete that ``may_use`` names; ``max_bytes`` 0: any size."""
+        await self._free.acquire()
+        pipe = BytePipe()
+
+        def take() -> list[Stored]:
+            imported = self._node.dag_import(
+                cast(BinaryIO, pipe),
+                pin_name=self._pin_name,
+                keep_pin_name=True,
+                max_roots=MAX_CAR_ROOTS,
+                may_use=may_use,
+            )
+            return [describe_root(self._node, root) for root in imported.roots]
+
+        return CarUpload(pipe, self._run(take, pipe.abandon), max_bytes)
+
+    async def add_file(self, path: Path, name: str, content_type: str, chosen: Profile | None = None) -> Stored:
+        """A file of this machine, stored and pinned durably.  Raises: StoreFull, SourceUnreadable."""
+        chosen = chosen or profile()
+        await self._free.acquire()
+        options = self._options(chosen)
+
+        def add() -> Added:
+            with path.open("rb") as stream:
+                return self._node.add_stream(stream, options)
+
+        added = await asyncio.shield(self._run(add, lambda: None))
+        return Stored(added.cid, name or str(added.cid), added.file_bytes, content_type, describe(chosen))
+
+    def _run(self, work: Callable[[], T], nobody_reads: Callable[[], None]) -> asyncio.Future[T]:
+        done = asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+        def ended(_: asyncio.Future[T]) -> None:
+            nobody_reads()
             self._free.release()
 
-        added.add_done_callback(ended)
-        return Upload(pipe, added, name, content_type, self._profile, self._max_file_bytes)
-
-    def _add(self, pipe: BytePipe) -> Added:
-        return self._node.add_stream(cast(BinaryIO, pipe), self._options)
+        done.add_done_callback(ended)
+        return done
 
     async def make_sure(self, cid: CID) -> None:
         """Have ``cid`` pinned, as it was when its upload finished.
@@ -109,20 +167,155 @@ class Upload:
             self._added.result()
         await self._pipe.send(data)
 
-    async def finish(self) -> Stored:
+    async def finish(self) -> list[Stored]:
         """The file, stored and pinned durably.  Raises: what the node raised, such as StoreFull."""
         self._pipe.end()
         added = await asyncio.shield(self._added)
-        return Stored(
-            cid=added.cid,
-            name=self._name or str(added.cid),
-            size_bytes=self._size_bytes,
-            content_type=self._content_type,
-            profile=self._profile,
-        )
+        name = self._name or str(added.cid)
+        return [Stored(added.cid, name, self._size_bytes, self._content_type, self._profile)]
 
-    async def cancel(self) -> CID | None:
-        """Give the upload up; the CID, where it was pinned all the same.  Safe to call twice and after ``finish``."""
+    async def cancel(self) -> list[CID]:
+        """Give the upload up; what was pinned all the same.  Safe to call twice and after ``finish``."""
         self._pipe.fail(_Cancelled())
         await asyncio.wait([self._added])
-        return None if self._added.cancelled() or self._added.exception() else self._added.result().cid
+        return [] if self._added.cancelled() or self._added.exception() else [self._added.result().cid]
+
+
+class Entries:
+    """The files of a folder, handed from the event loop to the thread that adds them."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[tuple[Sequence[str], BytePipe] | None] = queue.SimpleQueue()
+        self._room = asyncio.Semaphore(_WAITING_ENTRIES)
+        self._loop = asyncio.get_running_loop()
+        self._last: BytePipe | None = None
+        self._failed = False
+        self._abandoned = False
+
+    async def put(self, path: Sequence[str]) -> BytePipe:
+        """A pipe for the next file; waits while the node is several files behind."""
+        if not self._abandoned:
+            await self._room.acquire()
+        self._last = pipe = BytePipe()
+        if self._abandoned:
+            pipe.abandon()
+        else:
+            self._waiting.put((path, pipe))
+        return pipe
+
+    def end(self) -> None:
+        """Say that no file follows."""
+        self._waiting.put(None)
+
+    def fail(self) -> None:
+        """Have the reading thread raise instead of taking another file."""
+        self._failed = True
+        self._waiting.put(None)
+
+    def abandon(self) -> None:
+        """Say, in the loop, that nobody reads any more."""
+        self._abandoned = True
+        self._room.release()
+        if self._last is not None:
+            self._last.abandon()
+
+    def read(self) -> Iterator[tuple[Sequence[str], BinaryIO]]:
+        """Yield each file's path and stream, in the thread; it is read to its end before the next is asked for."""
+        while (entry := self._waiting.get()) is not None:
+            path, pipe = entry
+            yield path, cast(BinaryIO, pipe)
+            self._loop.call_soon_threadsafe(self._room.release)
+        if self._failed:
+            raise _Cancelled
+
+
+class FolderUpload:
+    """One folder on its way into the node, file by file."""
+
+    def __init__(
+        self, entries: Entries, added: asyncio.Future[Added], name: str, profile: str, max_file_bytes: int
+    ) -> None:
+        self._entries = entries
+        self._added = added
+        self._name = name
+        self._profile = profile
+        self._max_file_bytes = max_file_bytes
+        self._pipe: BytePipe | None = None
+        self._path = ""
+        self._file_bytes = 0
+
+    async def begin(self, path: Sequence[str]) -> None:
+        """The next file, by its path inside the folder.  Raises: what the node raised, such as UnsafeName."""
+        self._check()
+        self._path, self._file_bytes = "/".join(path), 0
+        self._pipe = await self._entries.put(tuple(path))
+
+    async def write(self, data: bytes) -> None:
+        """More of the file that was begun last.  Raises: as ``Upload.write``."""
+        assert self._pipe is not None, "a file is begun first"
+        self._file_bytes += len(data)
+        if self._file_bytes > self._max_file_bytes:
+            raise PayloadTooLarge(f"{self._path} is over the limit of {self._max_file_bytes:,} bytes")
+        self._check()
+        await self._pipe.send(data)
+
+    def end(self) -> None:
+        """The file that was begun last is whole."""
+        assert self._pipe is not None, "a file is begun first"
+        self._pipe.end()
+
+    def _check(self) -> None:
+        if self._added.done():
+            self._added.result()
+
+    async def finish(self) -> list[Stored]:
+        """The folder, stored and pinned durably.  Raises: what the node raised, such as StoreFull."""
+        self._entries.end()
+        added = await asyncio.shield(self._added)
+        return [Stored(added.cid, self._name, added.file_bytes, FOLDER_TYPE, self._profile, is_folder=True)]
+
+    async def cancel(self) -> list[CID]:
+        """Give the upload up; what was pinned all the same.  Safe to call twice and after ``finish``."""
+        self._entries.fail()
+        if self._pipe is not None:
+            self._pipe.fail(_Cancelled())
+        await asyncio.wait([self._added])
+        return [] if self._added.cancelled() or self._added.exception() else [self._added.result().cid]
+
+
+class CarUpload:
+    """One CAR on its way into the node."""
+
+    def __init__(self, pipe: BytePipe, taken: asyncio.Future[list[Stored]], max_bytes: int) -> None:
+        self._pipe = pipe
+        self._taken = taken
+        self._max_bytes = max_bytes
+        self._size_bytes = 0
+
+    async def write(self, data: bytes) -> None:
+        """More of the CAR.  Raises: PayloadTooLarge, and what is wrong with the CAR, as soon as that is known."""
+        self._size_bytes += len(data)
+        if self._max_bytes and self._size_bytes > self._max_bytes:
+            raise PayloadTooLarge(f"the CAR is over the limit of {self._max_bytes:,} bytes")
+        if self._taken.done():
+            self._taken.result()
+        await self._pipe.send(data)
+
+    async def finish(self) -> list[Stored]:
+        """Its roots, each stored and pinned durably.
+
+        Raises:  MalformedCar, BlockCorrupt, IncompleteDag and their kin; StoreFull.
+        """
+        self._pipe.end()
+        return await asyncio.shield(self._taken)
+
+    async def cancel(self) -> list[CID]:
+        """Give the upload up; what was pinned all the same.  Safe to call twice and after ``finish``."""
+        self._pipe.fail(_Cancelled())
+        await asyncio.wait([self._taken])
+        if self._taken.cancelled() or self._taken.exception():
+            return []
+        return [stored.cid for stored in self._taken.result()]
+
+
+AnyUpload = Upload | FolderUpload | CarUpload

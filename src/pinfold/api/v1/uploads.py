@@ -1,0 +1,268 @@
+"""Uploads: forms, raw bodies and CARs, read as they come."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from pinfold.api.auth import FilesWriter
+from pinfold.api.envelope import Answer
+from pinfold.api.errors import responses
+from pinfold.api.multipart import PartBegin, PartData, parse, usable_type
+from pinfold.api.v1.file_schema import UploadedFile
+from pinfold.api.v1.upload_fields import MAX_FIELD_BYTES, Fields, checked_name
+from pinfold.core.errors import InvalidInput, PayloadTooLarge
+from pinfold.services.accounts import Caller
+from pinfold.services.files import FileRecord, FilesService, Receiving, room_for
+
+router = APIRouter(prefix="/api/v1/files", tags=["files"])
+
+_FILE_FIELDS: Final = ("file", "file[]")
+_CAR_TYPE: Final = "application/vnd.ipld.car"
+_STORED: Final = "Stored; the pins are queued."
+_AGAIN: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "All of it is among your files already; `duplicate` is `updated`."}
+}
+_REFUSALS: Final = (400, 401, 403, 404, 409, 413, 422, 429, 503, 507)
+
+_FORM: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {
+                            "description": "A file; repeat the field for several.  File names with slashes, such as "
+                            "`photos/2026/a.jpg`, make one folder of all of them, named by their first part.",
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                        },
+                        "name": {"type": "string", "description": "Another name, for one file or folder."},
+                        "tags": {
+                            "type": "array",
+                            "items": {"type": "string"},
+                            "description": "Tags: repeat the field, or write several with commas or as a JSON list.",
+                        },
+                        "metadata": {"type": "string", "description": "A JSON object of strings."},
+                        "project_id": {"type": "string", "description": "A project of your organisation."},
+                        "tier": {"type": "string", "description": "`critical`, `important`, `standard`, `ephemeral`."},
+                        "replication_factor_min": {"type": "integer", "description": "The least copies."},
+                        "replication_factor_max": {"type": "integer", "description": "Copies that are wanted."},
+                        "profile": {
+                            "type": "string",
+                            "description": "`unixfs-v1-2025` or `unixfs-v0-2015`; it comes before the files.",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+def _binary(content_type: str) -> dict[str, Any]:
+    schema = {"type": "string", "format": "binary"}
+    return {"requestBody": {"required": True, "content": {content_type: {"schema": schema}}}}
+
+
+def query_fields(
+    tags: Annotated[list[str] | None, Query(description="Tags; repeat it, or write several with commas.")] = None,
+    metadata: Annotated[str | None, Query(description="A JSON object of strings.")] = None,
+    project_id: Annotated[str | None, Query(description="A project of your organisation.")] = None,
+    tier: Annotated[
+        str | None, Query(description="How many copies it is worth: critical, important, standard, ephemeral.")
+    ] = None,
+    replication_factor_min: Annotated[str | None, Query(description="The least copies.")] = None,
+    replication_factor_max: Annotated[str | None, Query(description="Copies that are wanted.")] = None,
+) -> Fields:
+    """What the query says of an upload.  Raises: InvalidInput."""
+    given = {
+        "metadata": metadata,
+        "project_id": project_id,
+        "tier": tier,
+        "replication_factor_min": replication_factor_min,
+        "replication_factor_max": replication_factor_max,
+    }
+    pairs = [("tags", one) for one in tags or []] + [(key, text) for key, text in given.items() if text is not None]
+    return Fields.of(pairs)
+
+
+QueryFields = Annotated[Fields, Depends(query_fields)]
+
+
+@router.post(
+    "/upload",
+    status_code=201,
+    summary="Upload files",
+    response_description=_STORED,
+    responses={**responses(*_REFUSALS), **_AGAIN},
+    openapi_extra=_FORM,
+)
+async def upload(
+    request: Request, response: Response, caller: FilesWriter
+) -> Answer[UploadedFile | list[UploadedFile]]:
+    """Stores the files and queues their pins.  `data` is the file, or a list of them where several were sent.
+
+    All files of a request are kept, or none: a form that is cut off or malformed leaves nothing.  Each file may have
+    up to 100 MiB (a setting); larger ones come by `/files/tus`.
+    """
+    limit: int = request.app.state.max_request_bytes
+    length = _length(request)
+    if length is not None and length > limit:
+        raise PayloadTooLarge(f"the request has {length:,} bytes; this server takes {limit:,}")
+    files: FilesService = request.app.state.services.files
+    content_type = request.headers.get("content-type", "")
+    async with await files.receive(caller, room_for(length, is_form=True)) as receiving:
+        fields = Fields()
+        await _take_form(files, caller, receiving, fields, parse(content_type, _bounded(request.stream(), limit)))
+        return _answer(response, await receiving.record(fields.wish()))
+
+
+async def _take_form(
+    files: FilesService, caller: Caller, receiving: Receiving, fields: Fields, events: AsyncIterator[Any]
+) -> None:
+    field = ""  # the one that is being read; empty while it is a file
+    text = bytearray()
+    async for event in events:
+        if isinstance(event, PartBegin):
+            field = "" if event.field in _FILE_FIELDS else event.field
+            if not field:
+                if not receiving.has_files:
+                    await files.check(caller, fields.wish())
+                await _begin_file(receiving, event, fields)
+            elif event.filename is not None:
+                raise InvalidInput(f"the form has a file in the field {event.field[:40]!r}; files come as 'file'")
+        elif isinstance(event, PartData):
+            if not field:
+                await receiving.write(event.data)
+            elif len(text) + len(event.data) > MAX_FIELD_BYTES:
+                raise InvalidInput(f"the field {field[:40]!r} is longer than {MAX_FIELD_BYTES:,} bytes")
+            else:
+                text += event.data
+        elif not field:
+            await receiving.end()
+        else:
+            if field == "profile" and receiving.has_files:
+                raise InvalidInput("profile comes before the files: it says how they are cut while they come")
+            fields.add(field, _utf8(field, bytes(text)))
+            text.clear()
+
+
+async def _begin_file(receiving: Receiving, event: PartBegin, fields: Fields) -> None:
+    if event.path:
+        await receiving.begin_in_folder(event.path, fields.profile())
+    else:
+        await receiving.begin(event.filename or "", event.content_type, fields.profile())
+
+
+def _utf8(field: str, value: bytes) -> str:
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise InvalidInput(f"the field {field[:40]!r} is no text")
+    return text
+
+
+@router.put(
+    "/{name}",
+    status_code=201,
+    summary="Upload one file as it is",
+    response_description=_STORED,
+    responses={**responses(*_REFUSALS), **_AGAIN},
+    openapi_extra=_binary("application/octet-stream"),
+)
+async def put(
+    request: Request,
+    response: Response,
+    caller: FilesWriter,
+    fields: QueryFields,
+    name: Annotated[str, Path(max_length=255, description="The file's name.", examples=["hello.txt"])],
+    profile: Annotated[str | None, Query(description="`unixfs-v1-2025` or `unixfs-v0-2015`.")] = None,
+) -> Answer[UploadedFile]:
+    """Stores the body as one file: `curl -T hello.txt …/api/v1/files/hello.txt`."""
+    name = checked_name(name)
+    if profile is not None:
+        fields.add("profile", profile)
+    files: FilesService = request.app.state.services.files
+    limit, length = files.max_file_bytes, _length(request)
+    if length is not None and length > limit:
+        raise PayloadTooLarge(f"{name} has {length:,} bytes; this server takes {limit:,} in one upload")
+    wish = fields.wish()
+    await files.check(caller, wish)
+    async with await files.receive(caller, room_for(length, is_form=False)) as receiving:
+        await receiving.begin(name, _content_type(request, name), fields.profile())
+        async for chunk in _bounded(request.stream(), limit):
+            await receiving.write(chunk)
+        await receiving.end()
+        (record,) = await receiving.record(wish)
+    _say_whether_new(response, [record])
+    return Answer(success=True, data=UploadedFile.of(record))
+
+
+@router.post(
+    "/car",
+    status_code=201,
+    summary="Upload a CAR",
+    response_description=_STORED,
+    responses={**responses(*_REFUSALS), **_AGAIN},
+    openapi_extra=_binary(_CAR_TYPE),
+)
+async def upload_car(
+    request: Request,
+    response: Response,
+    caller: FilesWriter,
+    fields: QueryFields,
+    name: Annotated[str | None, Query(max_length=255, description="A name, for a CAR with one root.")] = None,
+) -> Answer[UploadedFile | list[UploadedFile]]:
+    """Stores the blocks of a CAR (version 1 or 2), each checked against its CID, and makes a file of each root.
+
+    What the CAR lacks must be below your own files and pins already: `/files/missing` says what has to be sent.  An
+    incomplete DAG is refused with the CIDs that are missing, and nothing is kept.
+    """
+    if name:
+        fields.add("name", name)
+    wish = fields.wish()
+    files: FilesService = request.app.state.services.files
+    await files.check(caller, wish)
+    async with await files.receive(caller, room_for(_length(request), is_form=False)) as receiving:
+        await receiving.begin_car()
+        async for chunk in request.stream():
+            await receiving.write(chunk)
+        await receiving.end()
+        return _answer(response, await receiving.record(wish))
+
+
+def _answer(response: Response, records: list[FileRecord]) -> Answer[UploadedFile | list[UploadedFile]]:
+    _say_whether_new(response, records)
+    answers = [UploadedFile.of(record) for record in records]
+    return Answer(success=True, data=answers[0] if len(answers) == 1 else answers)
+
+
+def _say_whether_new(response: Response, records: list[FileRecord]) -> None:
+    if all(record.duplicate == "updated" for record in records):
+        response.status_code = 200
+
+
+def _length(request: Request) -> int | None:
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdigit() and len(length) < 20 else None
+
+
+def _content_type(request: Request, name: str) -> str:
+    return usable_type(request.headers.get("content-type", ""), name)
+
+
+async def _bounded(body: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    received = 0
+    async for chunk in body:
+        received += len(chunk)
+        if received > limit:
+            raise PayloadTooLarge(f"the request has more than {limit:,} bytes")
+        yield chunk

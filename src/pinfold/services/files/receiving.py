@@ -1,0 +1,125 @@
+"""One request's uploads: room is reserved before bytes come, and all of it is recorded or nothing is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
+
+from pinfold.core.errors import InvalidInput
+from pinfold.services.accounts import Caller
+from pinfold.services.files.intake import AnyUpload, FolderUpload
+from pinfold.services.files.model import FileRecord, Stored, Wish
+from pinfold.services.limits import Reservation
+from pinfold.unixfs.profile import Profile
+
+if TYPE_CHECKING:
+    from pinfold.services.files.service import FilesService
+
+_FORM_BYTES: Final = 4096  # of a form's length that need not be its files'
+
+
+class Receiving:
+    """Takes the bytes of one request; a context manager that gives everything up unless ``record`` was reached."""
+
+    def __init__(self, files: FilesService, caller: Caller, room: Reservation, reserved_bytes: int) -> None:
+        self._files = files
+        self._caller = caller
+        self._room = room
+        self._reserved_bytes = reserved_bytes
+        self._received_bytes = 0
+        self._uploads: list[AnyUpload] = []
+        self._folder: FolderUpload | None = None
+        self._stored: list[Stored] = []
+        self._recorded = False
+
+    @property
+    def has_files(self) -> bool:
+        """Whether a file has begun."""
+        return bool(self._uploads)
+
+    @property
+    def files(self) -> int:
+        """Files and folders so far, a folder counted once."""
+        return len(self._uploads)
+
+    async def begin(self, name: str, content_type: str, profile: Profile | None) -> None:
+        """The next file.  Raises: InvalidInput, QuotaExceeded."""
+        if self._folder is not None:
+            raise InvalidInput(
+                "a form has files or one folder, not both", hint="Send what is not in the folder by itself."
+            )
+        if self._uploads:
+            await self._room.grow(0, more_files=1)
+        self._uploads.append(await self._files.intake.open(name, content_type, profile))
+
+    async def begin_in_folder(self, path: Sequence[str], profile: Profile | None) -> None:
+        """The next file of the folder that the first part of every path names.  Raises: InvalidInput."""
+        if self._folder is None:
+            if self._uploads:
+                raise InvalidInput(
+                    "a form has files or one folder, not both", hint="Send what is not in the folder by itself."
+                )
+            self._folder = await self._files.intake.open_folder(path[0], profile)
+            self._uploads.append(self._folder)
+            self._folder_name = path[0]
+        elif path[0] != self._folder_name:
+            raise InvalidInput(
+                f"all paths of a form begin with one folder: {self._folder_name!r} and {path[0]!r} are two"
+            )
+        await self._folder.begin(path[1:])
+
+    async def begin_car(self) -> None:
+        """A CAR, which what the caller keeps already may complete."""
+        self._uploads.append(await self._files.open_car(self._caller))
+
+    async def write(self, data: bytes) -> None:
+        """More of what was begun last.  Raises: PayloadTooLarge, QuotaExceeded, StoreFull, MalformedCar and its kin."""
+        self._received_bytes += len(data)
+        if self._received_bytes > self._reserved_bytes:
+            more = self._received_bytes - self._reserved_bytes
+            await self._room.grow(more)
+            self._reserved_bytes = self._received_bytes
+        await self._uploads[-1].write(data)
+
+    async def end(self) -> None:
+        """What was begun last is whole.  Raises: what the node raised, such as StoreFull."""
+        upload = self._uploads[-1]
+        if isinstance(upload, FolderUpload):
+            upload.end()
+        else:
+            self._stored += await upload.finish()
+
+    async def record(self, wish: Wish) -> list[FileRecord]:
+        """Records of all that came, once they are durable.
+
+        Raises:  InvalidInput where nothing came, or one name is for several; what ``FilesService.record`` raises.
+        """
+        if self._folder is not None:
+            self._stored += await self._folder.finish()
+        if not self._stored:
+            raise InvalidInput("there is no file in the request", hint="curl -F file=@photo.jpg …")
+        records = await self._files.record(self._caller, self._stored, wish, self._room.id)
+        self._recorded = True
+        self._room.settled()
+        return records
+
+    async def __aenter__(self) -> Receiving:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._recorded:
+            return
+        try:
+            await self._files.give_up(self._uploads)
+        finally:
+            await self._room.release()
+
+
+def room_for(length: int | None, is_form: bool) -> int:
+    """Bytes to reserve for a request whose body has ``length`` bytes; None is unknown, and then it grows."""
+    if length is None:
+        return 0
+    return max(0, length - _FORM_BYTES) if is_form else length

@@ -1,27 +1,26 @@
+"""What is SQLite's own, and what needs no database at all; the rest of ``db`` is tried on both in ``contract``."""
+
 from __future__ import annotations
 
-import asyncio
 import sqlite3
+import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from pinfold.core.errors import InvalidSetting, StoreNewer, StoreUnreadable
-from pinfold.db import Database, files, pins, reconciliations, replicas, tokens
-from pinfold.db.files import NewFile
+from pinfold.core.errors import InvalidSetting, StoreFull, StoreUnreadable
+from pinfold.db import Database
+from pinfold.db.asks import Ask, tell
 from pinfold.db.identifiers import new_id
-from pinfold.db.models import Base, PinRow
-from pinfold.db.replicas import Observed
-
-NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
-SECOND = timedelta(seconds=1)
+from pinfold.db.lanes import MOST_TOGETHER, Lanes
+from pinfold.db.models import FileRow
+from tests.support.rows import NOW, add_pin, names
+from tests.support.tenants import make_organisation
 
 
 @pytest.fixture
@@ -36,59 +35,45 @@ def database(path: Path) -> Iterator[Database]:
     database.close()
 
 
-def new(cid: str = "bafy", name: str = "a.txt") -> NewFile:
-    return NewFile(cid, cid, name, 3, "text/plain", "unixfs-v1-2025")
+@pytest.fixture
+def ours(database: Database) -> str:
+    return database.everybody.write_now(make_organisation, "ours")
 
 
-def test_migrations_make_exactly_the_tables_of_the_models(database: Database, path: Path) -> None:
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
-    engine.dispose()
+def ask(name: str = "") -> Ask:
+    return Ask(name, lambda session: None, Future())
 
 
-def test_opening_again_keeps_what_is_there(path: Path) -> None:
-    for expected in (True, False):
-        database = Database(f"sqlite:///{path}")
-        assert database.run(tokens.insert_first, True, "owner", b"x" * 32, NOW) is expected
-        database.close()
-
-
-def test_a_commit_is_synced_and_foreign_keys_hold(database: Database) -> None:
+def test_a_commit_is_synced_and_foreign_keys_hold(database: Database, ours: str) -> None:
     def pragmas(session: Session) -> list[object]:
-        names = ("journal_mode", "synchronous", "foreign_keys")
-        return [session.scalar(text(f"PRAGMA {name}")) for name in names]
+        return [session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")]
 
-    assert database.run(pragmas, False) == ["wal", 2, 1]
+    def orphan(session: Session) -> None:
+        texts = {"cid": "b", "root": "b", "name": "x", "content_type": "text/plain", "profile": "unixfs-v1-2025"}
+        session.add(FileRow(pin_id="no such pin", size_bytes=1, created_at=NOW, updated_at=NOW, **texts))
+
+    assert database.everybody.write_now(pragmas) == ["wal", 2, 1]
     with pytest.raises(IntegrityError):
-        database.run(_orphan, True)
+        database.of(ours).write_now(orphan)
 
 
-def _orphan(session: Session) -> None:
-    ((file, _),) = files.insert(session, [new()], NOW)
-    file.pin_id = "no such pin"
+def test_a_full_disk_is_told_plainly_and_leaves_nothing(database: Database, ours: str) -> None:
+    def fill(session: Session) -> None:
+        pages = session.connection().exec_driver_sql("PRAGMA page_count").scalar_one()
+        session.connection().exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        add_pin(session, "x" * 1_000_000)
+
+    def make_room(session: Session) -> None:
+        session.connection().exec_driver_sql("PRAGMA max_page_count = 1073741823")
+
+    with pytest.raises(StoreFull):
+        database.of(ours).write_now(fill)
+    database.of(ours).write_now(make_room)
+    assert database.of(ours).read_now(names) == []
+    assert database.of(ours).write_now(add_pin) == 1
 
 
-def test_a_failed_query_leaves_nothing(database: Database) -> None:
-    def fail(session: Session) -> None:
-        files.insert(session, [new()], NOW)
-        raise ValueError
-
-    with pytest.raises(ValueError):
-        database.run(fail, True)
-    assert database.run(files.page, False, 0, 10) == ([], 0)
-
-
-def test_a_database_of_a_newer_version_is_not_touched(path: Path) -> None:
-    Database(f"sqlite:///{path}").close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
-    with pytest.raises(StoreNewer, match="9999"):
-        Database(f"sqlite:///{path}")
-
-
-@pytest.mark.parametrize("url", ["nonsense", "sqlite://", "sqlite:///:memory:", "postgresql://x/y"])
+@pytest.mark.parametrize("url", ["nonsense", "sqlite://", "sqlite:///:memory:", "mysql://x/y"])
 def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
     with pytest.raises(InvalidSetting, match="database_url"):
         Database(url)
@@ -100,18 +85,12 @@ def test_a_file_that_is_no_database_is_refused_plainly(path: Path) -> None:
         Database(f"sqlite:///{path}")
 
 
-def test_times_come_back_in_utc_with_their_fractions(database: Database) -> None:
-    there = NOW.astimezone(timezone(timedelta(hours=5)))
-    row = database.run(pins.insert, True, "bafy", "bafy", "", there)
-    (read,) = database.run(pins.of_root, False, "bafy")
-    assert read.created_at == NOW
-    assert read.created_at.tzinfo is UTC
-    assert row.id == read.id
-
-
-def test_a_time_without_a_zone_is_refused(database: Database) -> None:
-    with pytest.raises(Exception, match="zone"):
-        database.run(pins.insert, True, "bafy", "bafy", "", NOW.replace(tzinfo=None))
+def test_a_writer_of_another_process_is_waited_for(database: Database, ours: str, path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.2, other.execute, ["ROLLBACK"]).start()
+    assert database.of(ours).write_now(add_pin) == 1
+    other.close()
 
 
 def test_ids_sort_by_their_creation() -> None:
@@ -121,100 +100,37 @@ def test_ids_sort_by_their_creation() -> None:
     assert all(one[14] == "7" and one[19] in "89ab" for one in ids)
 
 
-def test_reads_and_writes_run_beside_each_other(database: Database) -> None:
-    async def work() -> int:
-        writes = [database.write(files.insert, [new(f"bafy{number}")], NOW) for number in range(20)]
-        reads = [database.read(files.page, 0, 100) for _ in range(20)]
-        await asyncio.gather(*writes, *reads)
-        return (await database.read(files.page, 0, 100))[1]
-
-    assert asyncio.run(work()) == 20
-
-
-def test_only_the_first_token_is_ever_taken(database: Database) -> None:
-    assert database.run(tokens.insert_first, True, "owner", b"a" * 32, NOW)
-    assert not database.run(tokens.insert_first, True, "other", b"b" * 32, NOW)
-    assert database.run(tokens.by_hash, False, b"b" * 32) is None
+def test_a_lane_is_given_out_in_order_and_to_one_at_a_time() -> None:
+    lanes, asks = Lanes(), [ask() for _ in range(MOST_TOGETHER + 2)]
+    for one in asks:
+        assert lanes.put("a", one)
+    other = ask()
+    lanes.put("b", other)
+    assert lanes.take() == ("a", asks[:MOST_TOGETHER])
+    assert lanes.take() == ("b", [other])
+    lanes.release("a")
+    assert lanes.take() == ("a", asks[MOST_TOGETHER:])
 
 
-def test_files_come_newest_first_in_pages(database: Database) -> None:
-    for number in range(5):
-        database.run(files.insert, True, [new(name=str(number))], NOW)
-    rows, total = database.run(files.page, False, 2, 2)
-    assert total == 5
-    names = [file.name for file, _ in database.run(files.page, False, 0, 10)[0]]
-    assert [file.name for file, _ in rows] == names[2:4]
-    assert sorted(names) == list("01234")
+def test_closed_lanes_give_out_what_waits_and_take_nothing() -> None:
+    lanes, first, second = Lanes(), ask(), ask()
+    lanes.put("a", first)
+    assert lanes.take() == ("a", [first])
+    lanes.put("a", second)
+    lanes.close()
+    assert not lanes.put("a", ask())
+    lanes.release("a")
+    assert lanes.take() == ("a", [second])
+    lanes.release("a")
+    assert lanes.take() is None
 
 
-def test_removing_a_file_takes_its_request_and_marks_its_root(database: Database) -> None:
-    ((file, pin),) = database.run(files.insert, True, [new()], NOW)
-    assert database.run(reconciliations.lease, True, "me", 9, NOW, NOW + SECOND)
-    assert database.run(reconciliations.settle, True, "me", "bafy", 1)
-    assert database.run(files.remove, True, file.id, NOW)
-    assert not database.run(files.remove, True, file.id, NOW)
-    assert not database.run(pins.is_wanted, False, pin.root)
-    assert database.run(reconciliations.of_root, False, "bafy") is not None
-
-
-def test_the_same_wish_again_is_the_same_request(database: Database) -> None:
-    first = database.run(pins.ask_again, True, "Qm", "bafy", "x", NOW)
-    assert database.run(pins.ask_again, True, "bafy", "bafy", "x", NOW).id == first.id
-    assert database.run(pins.ask_again, True, "bafy", "bafy", "y", NOW).id != first.id
-
-
-def test_a_file_s_request_is_not_taken_for_a_wish(database: Database) -> None:
-    ((_, pin),) = database.run(files.insert, True, [new(name="x")], NOW)
-    assert database.run(pins.ask_again, True, "bafy", "bafy", "x", NOW).id != pin.id
-
-
-def test_a_leased_root_is_nobody_else_s_until_the_lease_runs_out(database: Database) -> None:
-    database.run(pins.insert, True, "bafy", "bafy", "", NOW)
-    assert len(database.run(reconciliations.lease, True, "a", 9, NOW, NOW + SECOND)) == 1
-    assert not database.run(reconciliations.lease, True, "b", 9, NOW, NOW + SECOND)
-    later = NOW + 2 * SECOND
-    assert len(database.run(reconciliations.lease, True, "b", 9, later, later + SECOND)) == 1
-    assert not database.run(reconciliations.settle, True, "a", "bafy", 1)
-
-
-def test_a_change_during_the_work_makes_the_root_due_again(database: Database) -> None:
-    database.run(pins.insert, True, "bafy", "bafy", "", NOW)
-    (row,) = database.run(reconciliations.lease, True, "a", 9, NOW, NOW + SECOND)
-    database.run(reconciliations.mark_due, True, "bafy", NOW)
-    assert not database.run(reconciliations.settle, True, "a", "bafy", row.generation)
-    assert len(database.run(reconciliations.lease, True, "b", 9, NOW, NOW + SECOND)) == 1
-
-
-def test_a_retry_waits_and_counts(database: Database) -> None:
-    database.run(pins.insert, True, "bafy", "bafy", "", NOW)
-    (row,) = database.run(reconciliations.lease, True, "a", 9, NOW, NOW + SECOND)
-    assert database.run(reconciliations.retry, True, "a", "bafy", row.generation, NOW + SECOND)
-    assert not database.run(reconciliations.lease, True, "a", 9, NOW, NOW + SECOND)
-    assert database.run(reconciliations.next_due, False) == NOW + SECOND
-    (again,) = database.run(reconciliations.lease, True, "a", 9, NOW + SECOND, NOW + 2 * SECOND)
-    assert again.attempts == 1
-
-
-def test_a_claim_keeps_the_time_it_was_first_made(database: Database) -> None:
-    pinned = Observed("p", "peer", "pinned", None, True)
-    database.run(replicas.replace, True, "bafy", [pinned], NOW)
-    database.run(replicas.replace, True, "bafy", [pinned], NOW + SECOND)
-    (row,) = database.run(replicas.of_root, False, "bafy")
-    assert (row.claimed_at, row.seen_at) == (NOW, NOW + SECOND)
-    database.run(replicas.replace, True, "bafy", [], NOW)
-    assert not database.run(replicas.of_root, False, "bafy")
-
-
-def test_an_unknown_status_cannot_be_written(database: Database) -> None:
-    def write(session: Session) -> None:
-        session.add(PinRow(cid="b", root="b", name="", status="done", created_at=NOW, updated_at=NOW))
-
-    with pytest.raises(IntegrityError):
-        database.run(write, True)
-
-
-def test_wanted_roots_are_paged_once_each(database: Database) -> None:
-    for root in ("b", "a", "b", "c"):
-        database.run(pins.insert, True, root, root, "", NOW)
-    assert database.run(pins.wanted_after, False, "", 2) == ["a", "b"]
-    assert database.run(pins.wanted_after, False, "b", 2) == ["c"]
+def test_an_outcome_is_told_once_and_nobody_who_left_minds() -> None:
+    good, bad, left = ask(), ask(), ask()
+    good.result, bad.error = 7, ValueError("no")
+    left.waiting.cancel()
+    tell([good, bad, left])
+    assert isinstance(good.waiting, Future)
+    assert isinstance(bad.waiting, Future)
+    assert good.waiting.result() == 7
+    assert isinstance(bad.waiting.exception(), ValueError)

@@ -56,7 +56,8 @@ def put(
     event_id = new_id()
     own = {"organisation_id": organisation_id, "created_at": now}
     session.execute(insert(WebhookEventRow), [{**own, "id": event_id, "kind": kind, "payload": payload}])
-    session.execute(insert(WebhookDeliveryRow), [_delivery(one, event_id, now) | own for one in webhook_ids])
+    if webhook_ids:
+        session.execute(insert(WebhookDeliveryRow), [_delivery(one, event_id, now) | own for one in webhook_ids])
     return event_id
 
 

@@ -73,15 +73,19 @@ class Deliverer:
         allow_private: bool = False,
         disable_after: timedelta = timedelta(days=5),
         timeout_s: float = TIMEOUT_S,
+        client: httpx.AsyncClient | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        """``owner`` names this process in leases; ``allow_private`` lets webhooks have any address."""
+        """``owner`` names this process in leases; ``allow_private`` lets webhooks have any address.
+
+        A ``client`` takes the place of the guarded one that is made otherwise; it is closed in the end.
+        """
         self._database = database
         self._owner = owner
         self._disable_after = disable_after
         self._timeout_s = timeout_s
         self._clock = clock
-        self._client = guarded_async_client(
+        self._client = client or guarded_async_client(
             allow_private=allow_private, follow_redirects=False, timeout=httpx.Timeout(timeout_s)
         )
 

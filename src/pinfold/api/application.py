@@ -12,6 +12,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pinfold.api import documentation, errors, metrics, wellness
 from pinfold.api.outermost import Outermost
+from pinfold.api.pinning import router as psa
 from pinfold.api.v1 import files, pins, pins_bulk, uploads, usage, webhooks
 from pinfold.services.accounts import AccountsService
 from pinfold.services.accounts.members import MembersService
@@ -68,9 +69,14 @@ def create_api(
     max_request_bytes: int,
     metrics_access: metrics.Access = "loopback",
     trusted_proxies: Sequence[str] = (),
+    delegates: Sequence[str] = (),
 ) -> ASGIApp:
-    """The API as an ASGI application; what ``trusted_proxies`` pass on about clients is believed."""
+    """The API as an ASGI application; what ``trusted_proxies`` pass on about clients is believed.
+
+    ``delegates`` are multiaddrs that clients of the Pinning Service API are told.
+    """
     api = build(services, max_request_bytes=max_request_bytes, metrics_access=metrics_access)
+    api.state.delegates = tuple(delegates)
     outermost = Outermost(api, services.requests.count)
     if not trusted_proxies:
         return outermost
@@ -88,6 +94,7 @@ def build(services: Services | None, *, max_request_bytes: int, metrics_access: 
         openapi_tags=[
             {"name": "files", "description": "What was uploaded."},
             {"name": "pins", "description": "What is to be kept."},
+            {"name": "pinning service", "description": "The Pinning Service API 1.0.0, with its own form of errors."},
             {"name": "webhooks", "description": "Who is told what happens."},
             {"name": "usage", "description": "What is kept, and what was done."},
             {"name": "server", "description": "The server itself."},
@@ -103,6 +110,7 @@ def build(services: Services | None, *, max_request_bytes: int, metrics_access: 
         uploads.router,
         pins_bulk.router,
         pins.router,
+        psa.router,
         webhooks.router,
         usage.router,
         wellness.router,

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from pinfold.api.envelope import Problem
+from pinfold.api.pinning import form
 from pinfold.core import errors
 from pinfold.telemetry import fields, logger
 
@@ -101,7 +102,9 @@ _DESCRIPTIONS: Final = {
 
 
 def answer(request: Request, status: int, error: str, code: str, hint: str | None = None) -> JSONResponse:
-    """The envelope of an error."""
+    """The envelope of an error, or the form that the Pinning Service API has for it."""
+    if form.is_at(request.url.path):
+        return form.failure(status, error, code, hint, request_id(request))
     problem = Problem(success=False, error=error, code=code, hint=hint, request_id=request_id(request))
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     return JSONResponse(problem.model_dump(), status, headers)

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from starlette.types import ASGIApp
 
 from pinfold.api import Services, create_api
+from pinfold.api.pinning.delegates import delegate_of
 from pinfold.app.roles import EVERY_ROLE, Role
 from pinfold.core.pin import PLATFORM_PIN_NAME
 from pinfold.db import Database
@@ -174,6 +175,7 @@ async def assemble(
             max_request_bytes=settings.effective_max_request_bytes,
             metrics_access=settings.metrics_access,
             trusted_proxies=settings.trusted_proxy_networks,
+            delegates=[delegate_of(settings.effective_gateway_url)],
         )
         yield Parts(api=api, gateway=gateway, accounts=accounts, database=database)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -114,7 +114,7 @@ def _ranges(session: Session, wanted: PinFilter) -> _Ranges:
         return _Ranges([_select(PinRow.root == root, *rest) for root in dict.fromkeys(wanted.roots)], PinRow.created_at)
     if wanted.name is not None and wanted.match is Match.EXACT:
         return _Ranges([_select(PinRow.name == wanted.name, *rest)], PinRow.created_at)
-    each = itertools.product(kinds, statuses or [None])
+    each: Iterable[tuple[bool, str | None]] = itertools.product(kinds, statuses or (None,))
     return _Ranges(
         [
             _select(PinRow.of_file.is_(kind), *([PinRow.status == status] if status else []), *rest)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, cast
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.orm import Session
 
 from pinfold.db.models import ReplicaRow
+
+_TABLE: Final = cast(Table, ReplicaRow.__table__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,9 @@ def of_root(session: Session, root: str) -> Sequence[ReplicaRow]:
 
 def replace(session: Session, observed: Mapping[str, Sequence[Observed]], now: datetime) -> None:
     """Let ``observed`` be all that is known of these roots; a claim keeps the time at which it was first made."""
-    table = ReplicaRow.__table__
     before = {
-        (row.root, row.peer_id): row for row in session.execute(select(table).where(table.c.root.in_(sorted(observed))))
+        (row.root, row.peer_id): row
+        for row in session.execute(select(_TABLE).where(_TABLE.c.root.in_(sorted(observed))))
     }
     rows = []
     for root, said in sorted(observed.items()):
@@ -51,6 +54,6 @@ def replace(session: Session, observed: Mapping[str, Sequence[Observed]], now: d
                 }
             )
     if before:
-        session.execute(delete(table).where(table.c.root.in_({root for root, _ in before})))
+        session.execute(delete(_TABLE).where(_TABLE.c.root.in_({root for root, _ in before})))
     if rows:
-        session.execute(insert(table), rows)
+        session.execute(insert(_TABLE), rows)

@@ -19,6 +19,7 @@ FORM_OVERHEAD_BYTES: Final = 1024 * 1024  # boundaries, names and headers of a f
 
 
 AddressText = Annotated[str, AfterValidator(lambda text: str(Address.parse(text)))]
+OptionalURL = Annotated[str, AfterValidator(lambda url: check_urls((url,))[0] if url else url)]
 URLs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list), AfterValidator(check_urls)]
 ByteCount = Annotated[int, BeforeValidator(parse_size)]
 EmailText = Annotated[str, AfterValidator(parse_email)]
@@ -99,7 +100,7 @@ class Settings(BaseSettings):
     fetch_from: URLs = Field(
         (),
         repr=False,  # may hold credentials
-        description="Trustless gateways, between commas, that content is fetched from which is pinned by its CID and is "
+        description="Trustless gateways, between commas, that content is fetched from which is pinned by its CID and "
         "not here. They may be private ones, since you name them; nothing they send is trusted.",
     )
     fetch_routers: URLs = Field(
@@ -125,7 +126,7 @@ class Settings(BaseSettings):
         description="Whether `origins` of pins, and providers that routers name, may be addresses of private networks "
         "and of this machine. Only where every caller is trusted: they can have this server send requests there.",
     )
-    public_gateway_url: str = Field(
+    public_gateway_url: OptionalURL = Field(
         "",
         description="Where others reach the gateway, for example `https://ipfs.example.com`; told to clients of the "
         "Pinning Service API as delegate. Empty: where it listens.",
@@ -207,6 +208,13 @@ class Settings(BaseSettings):
     def trusted_proxy_networks(self) -> list[str]:
         """The proxies whose headers are believed."""
         return [str(network) for network in parse_networks(self.trusted_proxies)]
+
+    @property
+    def effective_gateway_url(self) -> str:
+        """Where others reach the gateway, as far as is known."""
+        host, port = self.gateway_bind
+        known = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # not where one can connect to
+        return self.public_gateway_url or f"http://{Address(known, port)}"
 
     @property
     def effective_database_url(self) -> str:

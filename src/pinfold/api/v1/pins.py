@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -33,7 +34,7 @@ from pinfold.services.pins.model import root_of
 router = APIRouter(prefix="/api/v1/pins", tags=["pins"])
 
 MAX_OFFSET: Final = 100_000  # deeper ones cost more than anybody can want to read; cursors cost nothing
-_ID_CHARACTERS: Final = 36
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 CIDText = Annotated[str, Path(max_length=512, description="The CID, in any base.", examples=[CID_EXAMPLE])]
 IdOrCID = Annotated[
@@ -204,7 +205,7 @@ async def remove_pin(request: Request, caller: PinsWriter, id: IdOrCID) -> Answe
 
 def is_id(text: str) -> bool:
     """Whether a path names a request rather than a CID; no CID has the dashes of an id."""
-    return len(text) == _ID_CHARACTERS and text.count("-") == 4
+    return _ID.fullmatch(text) is not None
 
 
 def parse_meta(text: str | None) -> dict[str, str]:

@@ -127,9 +127,9 @@ class PinsService:
         found = await database.read(pin_lists.page, wanted, limit, offset=offset, cursor=cursor)
         return PinsPage(tuple(map(PinRequest.of_row, found.rows)), found.total, found.is_exact, found.has_more)
 
-    async def progress(self, root: str) -> Progress | None:
-        """How far the content of a root has come; None where nothing is known."""
-        return _progress(await self._database.everybody.read(roots.of_root, root))
+    async def progress(self, cid: CID) -> Progress | None:
+        """How far the content of a CID that the caller has asked for has come; None where nothing is known."""
+        return _progress(await self._database.everybody.read(roots.of_root, root_of(cid)))
 
     async def report(self, caller: Caller, cid: CID) -> PinReport:
         """How ``cid`` stands.  Raises: PinNotFound where no request of the caller's organisation names it."""

@@ -13,7 +13,20 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from pinfold.api import documentation, errors, metrics, wellness
 from pinfold.api.outermost import Outermost
 from pinfold.api.pinning import router as psa
-from pinfold.api.v1 import files, pins, pins_bulk, uploads, usage, webhooks
+from pinfold.api.v1 import (
+    administration,
+    audit,
+    files,
+    organisation,
+    pins,
+    pins_bulk,
+    projects,
+    sessions,
+    tokens,
+    uploads,
+    usage,
+    webhooks,
+)
 from pinfold.services.accounts import AccountsService
 from pinfold.services.accounts.members import MembersService
 from pinfold.services.accounts.organisations import OrganisationsService
@@ -97,6 +110,9 @@ def build(services: Services | None, *, max_request_bytes: int, metrics_access: 
             {"name": "pinning service", "description": "The Pinning Service API 1.0.0, with its own form of errors."},
             {"name": "webhooks", "description": "Who is told what happens."},
             {"name": "usage", "description": "What is kept, and what was done."},
+            {"name": "people", "description": "Who may call: sessions, tokens and oneself."},
+            {"name": "organisation", "description": "One's own organisation: members, projects, audit log."},
+            {"name": "administration", "description": "All organisations, users and plans of the server."},
             {"name": "server", "description": "The server itself."},
         ],
         generate_unique_id_function=lambda route: route.name,
@@ -113,6 +129,12 @@ def build(services: Services | None, *, max_request_bytes: int, metrics_access: 
         psa.router,
         webhooks.router,
         usage.router,
+        sessions.router,
+        tokens.router,
+        organisation.router,
+        projects.router,
+        audit.router,
+        administration.router,
         wellness.router,
         metrics.router,
         documentation.router,

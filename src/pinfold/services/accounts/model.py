@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from pinfold.core.errors import Forbidden
 from pinfold.db.changes import Actor
 
 TOKEN_PREFIX: Final = "pf_"
+
+TokenKind = Literal["owner", "api", "session"]
+"""The first one of a server or one from the command line, one that was made, or one of a sign-in."""
 
 
 class Scope(StrEnum):
@@ -89,8 +92,7 @@ class Caller:
     address: str = ""
     """The network address that the request came from."""
     request_id: str = ""
-    kind: str = "api"
-    """What the token is: ``owner``, ``api`` or ``session``."""
+    kind: TokenKind = "api"
     role: Role | None = None
     """Of the user in the organisation; None for a token that is nobody's."""
     rates: Rates = Rates()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -17,7 +17,7 @@ from pinfold.db.models import TokenRow
 from pinfold.db.session import DATABASE_FAILURES
 from pinfold.db.tokens import Holder
 from pinfold.services.accounts import secret
-from pinfold.services.accounts.model import TOKEN_PREFIX, Caller, Rates, Role, Scope
+from pinfold.services.accounts.model import TOKEN_PREFIX, Caller, Rates, Role, Scope, TokenKind
 from pinfold.services.clock import Clock, utc_now
 from pinfold.telemetry import fields, logger
 
@@ -142,7 +142,7 @@ def _caller(found: Holder, address: str, request_id: str) -> Caller:
         plan=found.plan,
         address=address,
         request_id=request_id,
-        kind=found.kind,
+        kind=cast(TokenKind, found.kind),
         role=role,
         rates=Rates(found.uploads_per_window, found.requests_per_window, found.window_s, found.requests_per_day),
         expires_at=found.expires_at,

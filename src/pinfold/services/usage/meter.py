@@ -103,20 +103,19 @@ class Flusher:
                 async with asyncio.timeout(self._every_s):
                     await self._stopping.wait()
             except TimeoutError:
-                pass
-            for meter in self._meters:
-                await _flush(meter)
+                await self._flush()
+        await self._flush()  # what was counted while the last one ran is among it
+
+    async def _flush(self) -> None:
+        for meter in self._meters:
+            try:
+                await meter.flush()
+            except DATABASE_FAILURES as exc:  # the next round may find it well again
+                log.error("counts could not be written; they are kept", **{fields.ERROR: repr(exc)})
 
     def stop(self) -> None:
         """Hand on what there is and end."""
         self._stopping.set()
-
-
-async def _flush(meter: Meter) -> None:
-    try:
-        await meter.flush()
-    except DATABASE_FAILURES as exc:  # the next round may find it well again
-        log.error("counts could not be written; they are kept", **{fields.ERROR: repr(exc)})
 
 
 def _add(counts: dict[tuple[date, str], int], key: tuple[date, str], number: int) -> None:

@@ -68,6 +68,7 @@ def test_an_upload_is_queued_then_pinned_then_read_from_the_gateway(tmp_path: Pa
             assert node["status"] == "pinned"
             assert node["claimed"]
             assert report["next_attempt_at"] is None
+            assert record.pop("duplicate") == "new"
             again = await at.api.get(f"/api/v1/files/{record['id']}")
             assert again.json() == {"success": True, "data": {**record, "pinStatus": "pinned"}}
             assert (await at.gateway.get(f"/ipfs/{record['cid']}")).content == b"hello world"
@@ -218,9 +219,13 @@ def test_lists_are_paged(tmp_path: Path) -> None:
     async def go() -> None:
         async with platform(tmp_path) as at:
             for number in range(5):
-                await at.upload(b"x", f"{number}")
+                await at.upload(b"x" * number, f"{number}")
             body = (await at.api.get("/api/v1/files", params={"page": 2, "limit": 2})).json()
-            assert body["pagination"] == {"page": 2, "limit": 2, "total": 5, "pages": 3}
+            cursor = body["pagination"].pop("next_cursor")
+            assert body["pagination"] == {"page": 2, "limit": 2, "total": 5, "total_is_exact": True, "pages": 3}
+            last = (await at.api.get("/api/v1/files", params={"cursor": cursor, "limit": 2})).json()
+            assert [record["name"] for record in last["data"]] == ["0"]
+            assert (last["pagination"]["page"], last["pagination"]["next_cursor"]) == (None, None)
             assert [record["name"] for record in body["data"]] == ["2", "1"]
             assert (await at.api.get("/api/v1/files", params={"page": 9})).json()["data"] == []
 
@@ -234,7 +239,10 @@ def test_lists_are_paged(tmp_path: Path) -> None:
         ("/api/v1/files?limit=101", 422, "INVALID_PARAMETER"),
         ("/api/v1/files?page=x", 422, "INVALID_PARAMETER"),
         ("/api/v1/files?page=99999999999999999999", 422, "INVALID_PARAMETER"),
-        ("/api/v1/files/nonsense", 422, "INVALID_PARAMETER"),
+        ("/api/v1/files/nonsense", 404, "FILE_NOT_FOUND"),
+        ("/api/v1/files/%00", 422, "INVALID_PARAMETER"),
+        ("/api/v1/files?search=%00", 422, "INVALID_PARAMETER"),
+        ("/api/v1/files?cursor=nonsense", 400, "INVALID_INPUT"),
         ("/api/v1/files/0193a2c4-7d1e-7c55-9d0a-5f3d8f6f1c11", 404, "FILE_NOT_FOUND"),
         ("/api/v1/pins/nonsense/status", 400, "INVALID_CID"),
         (f"/api/v1/pins/{MISSING}/status", 404, "PIN_NOT_FOUND"),
@@ -252,15 +260,19 @@ def test_what_cannot_be_answered_is_said_in_the_envelope(tmp_path: Path, path: s
 def test_deleting_a_file_unpins_what_nobody_else_needs(tmp_path: Path) -> None:
     async def go() -> None:
         async with platform(tmp_path) as at:
+            other = await at.tenant("other")
             first = await at.upload(b"same", "1")
-            second = await at.upload(b"same", "2")
+            second = (await other.post(UPLOAD, files={"file": ("2", b"same")})).json()["data"]
+            assert (first["duplicate"], second["duplicate"]) == ("new", "linked")
             await at.until(first["cid"], "pinned")
             response = await at.api.delete(f"/api/v1/files/{first['id']}")
-            assert response.json() == {"success": True, "data": {"id": first["id"]}}
-            assert (await at.until(first["cid"], "pinned"))["healthy_replicas"] == 1
-            assert pins_of(tmp_path) == [first["cid"]]
+            assert response.json() == {"success": True, "data": {"id": first["id"], "ids": [first["id"]]}}
+            seen = await at.upload(b"a later job has run when this one is pinned")
+            await at.until(seen["cid"], "pinned")
+            assert sorted(pins_of(tmp_path)) == sorted([first["cid"], seen["cid"]])
             problem(await at.api.delete(f"/api/v1/files/{first['id']}"), 404, "FILE_NOT_FOUND")
-            await at.api.delete(f"/api/v1/files/{second['id']}")
+            await at.api.delete(f"/api/v1/files/{seen['cid']}")
+            assert (await other.delete(f"/api/v1/files/{second['cid']}")).json()["data"]["ids"] == [second["id"]]
             await nothing_is_kept(at, tmp_path)
 
     run(go())

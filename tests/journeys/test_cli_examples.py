@@ -12,13 +12,19 @@ import pytest
 from pinfold.cli import table
 from tests.support.cli import TIMEOUT_S, Pinfold
 
-RUNS_ON = {"up"}  # does not end by itself; tests/journeys/test_up.py starts it
+# They do not end by themselves; tests/journeys/test_up.py and test_roles.py start them.
+RUNS_ON = {"up", "api", "worker", "gateway"}
+# They need a server, or an id that a server gave: tests/journeys/test_push.py and test_admin_cli.py.
+NEEDS_MORE = {"login", "whoami", "push", "pins", "pins add", "pins ls", "pins rm", "pins status", "files", "files ls"}
+NEEDS_MORE |= {"files rm", "token revoke", "file", "file list", "file show", "file rm"}
+# What they print is for a variable, and what there is to say about it goes elsewhere.
+NOTES = {"token create", "user invite"}
 
 
 def examples() -> list[tuple[str, str]]:
     found = []
     for words, row in table.COMMANDS.items():
-        if words in RUNS_ON:
+        if words in RUNS_ON | NEEDS_MORE:
             continue
         text = row.example and f"pinfold {row.example}"
         if row.module:
@@ -40,6 +46,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pinfold("dag", "put", stdin=b'{"greeting": "hello"}')
     pinfold("block", "put", stdin=b"spare\n")
     pinfold("dag", "export", "-o", "hello.car", hello)
+    pinfold("db", "upgrade")
+    pinfold("org", "create", "Acme Research")
+    for email, more in (("admin@example.org", ["--role", "owner", "--administrator"]), ("adam@example.org", [])):
+        pinfold("user", "create", email, "--password-stdin", *more, stdin=b"a long password\n")
     return home
 
 
@@ -59,5 +69,6 @@ def test_the_example_works(prepared: Path, tmp_path: Path, words: str, line: str
         timeout=TIMEOUT_S,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, b""), line
+    assert done.returncode == 0, (line, done.stderr)
+    assert done.stderr == b"" or words in NOTES, line
     assert words in line

@@ -52,10 +52,7 @@ def connect(url: str, *, only_reads: bool = False) -> Engine:
 
     One that ``only_reads`` refuses to write.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as exc:
-        raise InvalidSetting("database_url is no SQLAlchemy URL, such as sqlite:////path/to/file") from exc
+    parsed = _parsed(url)
     backend = parsed.get_backend_name()
     if backend == "postgresql":
         return _connect_postgresql(parsed, only_reads)
@@ -91,9 +88,17 @@ def _refuse_writes(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) 
     connection.execute("PRAGMA query_only = ON")
 
 
-def is_missing_file(url: URL) -> bool:
-    """Whether ``url`` names a file of SQLite that is not there; opening it would make it."""
-    return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
+def is_missing_file(url: str) -> bool:
+    """Whether ``url`` names a file of SQLite that is not there; opening it would make it.  Raises: InvalidSetting."""
+    parsed = _parsed(url)
+    return parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as exc:
+        raise InvalidSetting("database_url is no SQLAlchemy URL, such as sqlite:////path/to/file") from exc
 
 
 def is_sqlite(session: Session) -> bool:

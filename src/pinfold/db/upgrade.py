@@ -35,7 +35,7 @@ def run(url: str, *, check_only: bool = False) -> Done:
     """
     engine = dialect.connect(url)
     try:
-        if check_only and dialect.is_missing_file(engine.url):
+        if check_only and dialect.is_missing_file(url):
             raise DatabaseOutdated("there is no database yet")
         try:
             require_newest(engine)

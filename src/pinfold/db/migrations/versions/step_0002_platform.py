@@ -33,6 +33,7 @@ def upgrade() -> None:
         op.drop_table(table)
     _make_tables()
     _make_search()
+    _let_audit_only_grow()
     _insert("plans", [_plan("unlimited"), _plan("free", 10, 100, 1 << 30, 1000, 1000)])
     if old["tokens"]:
         _carry_over(old)
@@ -136,6 +137,26 @@ def _make_search() -> None:
         op.execute(f"CREATE TRIGGER {search}_insert AFTER INSERT ON {table} BEGIN {come} END")
         op.execute(f"CREATE TRIGGER {search}_delete AFTER DELETE ON {table} BEGIN {gone} END")
         op.execute(f"CREATE TRIGGER {search}_update AFTER UPDATE OF name ON {table} BEGIN {gone} {come} END")
+
+
+def _let_audit_only_grow() -> None:
+    """Have the database itself refuse to change or remove a row of the audit log."""
+    refusal = "the audit log only grows"
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN RAISE EXCEPTION '{refusal}'; END $$"
+        )
+        op.execute(
+            "CREATE TRIGGER audit_log_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()"
+        )
+        return
+    for verb in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER audit_log_refuses_{verb.lower()} BEFORE {verb} ON audit_log "
+            f"BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
+        )
 
 
 def downgrade() -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,46 +10,14 @@ import pytest
 
 from pinfold.core.cid import CID
 from pinfold.core.errors import BlockCorrupt, BlockNotFound
-from pinfold.db import Database, pins
 from pinfold.engine import Peer, PeerStatus, TrackerStatus
-from pinfold.services.pins import CIDLocks, Health, PinsService, Reconciler, RequestStatus
+from pinfold.services.pins import Health, RequestStatus
 from pinfold.services.pins.jobs import FIRST_DELAY_S, LEASE, LONGEST_DELAY_S
-from tests.support.memory_engine import MemoryEngine
+from tests.support.pins_world import World
 from tests.support.platform import run
 
 ROOT = CID.of(b"root")
 OTHER = CID.of(b"other")
-
-
-class World:
-    """A database, an engine and a clock that only the test moves."""
-
-    def __init__(self, path: Path) -> None:
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
-        self.database = Database(f"sqlite:///{path}/platform.sqlite3")
-        self.engine = MemoryEngine()
-        self.wakes = 0
-        self.locks = CIDLocks()
-        self.pins = PinsService(self.database, self.wake, self.clock)
-        self.reconciler = self.worker("me")
-
-    def worker(self, owner: str) -> Reconciler:
-        return Reconciler(self.database, self.engine, self.locks, owner=owner, clock=self.clock)
-
-    def clock(self) -> datetime:
-        return self.now
-
-    def wake(self) -> None:
-        self.wakes += 1
-
-    async def work(self) -> int:
-        """Do all that is due; how much that was."""
-        done = 0
-        while leases := await self.reconciler.lease(10):
-            for lease in leases:
-                await self.reconciler.carry_out(lease)
-                done += 1
-        return done
 
 
 @pytest.fixture
@@ -57,7 +26,7 @@ def play(tmp_path: Path) -> Callable[[Callable[[World], Coroutine[Any, Any, None
 
     def go(story: Callable[[World], Coroutine[Any, Any, None]]) -> None:
         async def tell() -> None:
-            world = World(tmp_path)
+            world = World(f"sqlite:///{tmp_path}/platform.sqlite3")
             try:
                 await story(world)
             finally:
@@ -73,12 +42,12 @@ Play = Callable[[Callable[[World], Coroutine[Any, Any, None]]], None]
 
 def test_a_wish_is_queued_without_touching_the_engine_then_pinned(play: Play) -> None:
     async def story(world: World) -> None:
-        request = await world.pins.request(ROOT, "mine")
+        request = await world.ask(ROOT, "mine")
         assert request.status is RequestStatus.QUEUED
         assert world.wakes == 1
         assert not world.engine.calls
         assert await world.work() == 1
-        report = await world.pins.report(ROOT)
+        report = await world.report(ROOT)
         assert (report.health, report.requests[0].status) == (Health.HEALTHY, RequestStatus.PINNED)
         assert [node.status for node in report.nodes] == [TrackerStatus.PINNED, TrackerStatus.REMOTE]
         assert await world.work() == 0
@@ -89,11 +58,11 @@ def test_a_wish_is_queued_without_touching_the_engine_then_pinned(play: Play) ->
 def test_failures_are_retried_later_and_later(play: Play) -> None:
     async def story(world: World) -> None:
         world.engine.refusals[ROOT] = [BlockNotFound("not here") for _ in range(20)]
-        await world.pins.request(ROOT)
+        await world.ask(ROOT)
         delays = []
         for attempt in range(20):
-            assert await world.work() == 1
-            report = await world.pins.report(ROOT)
+            assert await world.work() == 2  # a look, and an attempt to fetch
+            report = await world.report(ROOT)
             assert (report.requests[0].status, report.requests[0].error) == (RequestStatus.FAILED, "not here")
             assert report.attempts == attempt + 1
             assert report.next_attempt_at
@@ -103,7 +72,7 @@ def test_failures_are_retried_later_and_later(play: Play) -> None:
         assert delays[0] <= FIRST_DELAY_S * 1.2
         assert LONGEST_DELAY_S * 0.8 <= delays[-1] <= LONGEST_DELAY_S * 1.2
         assert await world.work() == 1
-        report = await world.pins.report(ROOT)
+        report = await world.report(ROOT)
         assert (report.requests[0].status, report.requests[0].error) == (RequestStatus.PINNED, None)
 
     play(story)
@@ -112,14 +81,14 @@ def test_failures_are_retried_later_and_later(play: Play) -> None:
 def test_corrupt_content_is_never_tried_again_by_itself(play: Play) -> None:
     async def story(world: World) -> None:
         world.engine.refusals[ROOT] = [BlockCorrupt("bad bytes")]
-        await world.pins.request(ROOT)
+        await world.ask(ROOT)
         await world.work()
-        report = await world.pins.report(ROOT)
+        report = await world.report(ROOT)
         assert (report.requests[0].status, report.next_attempt_at) == (RequestStatus.FAILED, None)
         assert report.failed_replicas
-        await world.pins.request(ROOT)
+        await world.ask(ROOT)
         await world.work()
-        assert (await world.pins.report(ROOT)).requests[0].status is RequestStatus.PINNED
+        assert (await world.report(ROOT)).requests[0].status is RequestStatus.PINNED
 
     play(story)
 
@@ -127,22 +96,22 @@ def test_corrupt_content_is_never_tried_again_by_itself(play: Play) -> None:
 def test_an_engine_that_is_at_it_is_asked_again(play: Play) -> None:
     async def story(world: World) -> None:
         world.engine.statuses[ROOT] = [PeerStatus(Peer("one", "first"), TrackerStatus.PINNING)]
-        await world.pins.request(ROOT)
+        await world.ask(ROOT)
         await world.work()
-        assert (await world.pins.report(ROOT)).requests[0].status is RequestStatus.PINNING
+        assert (await world.report(ROOT)).requests[0].status is RequestStatus.PINNING
         del world.engine.statuses[ROOT]
         world.now += timedelta(seconds=2)
         await world.work()
-        assert (await world.pins.report(ROOT)).requests[0].status is RequestStatus.PINNED
+        assert (await world.report(ROOT)).requests[0].status is RequestStatus.PINNED
 
     play(story)
 
 
 def test_what_nobody_wants_is_unpinned(play: Play) -> None:
     async def story(world: World) -> None:
-        request = await world.pins.request(ROOT)
+        request = await world.ask(ROOT)
         await world.work()
-        await world.database.write(pins.remove, request.id, str(ROOT), world.now)
+        await world.pins.remove(world.me, request.id)
         await world.work()
         assert world.engine.kept == set()
 
@@ -151,11 +120,11 @@ def test_what_nobody_wants_is_unpinned(play: Play) -> None:
 
 def test_a_wish_that_comes_while_the_worker_decides_to_unpin_wins(play: Play) -> None:
     async def story(world: World) -> None:
-        request = await world.pins.request(ROOT)
+        request = await world.ask(ROOT)
         await world.work()
-        await world.database.write(pins.remove, request.id, str(ROOT), world.now)
+        await world.pins.remove(world.me, request.id)
         (lease,) = await world.reconciler.lease(1)
-        await world.pins.request(ROOT, "again")
+        await world.ask(ROOT, "again")
         await world.reconciler.carry_out(lease)
         await world.work()
         assert world.engine.kept == {ROOT}
@@ -165,29 +134,27 @@ def test_a_wish_that_comes_while_the_worker_decides_to_unpin_wins(play: Play) ->
 
 
 def test_a_wish_that_comes_during_the_unpin_is_carried_out_after_it(play: Play) -> None:
-    import asyncio
-
     async def story(world: World) -> None:
-        request = await world.pins.request(ROOT)
+        request = await world.ask(ROOT)
         await world.work()
-        await world.database.write(pins.remove, request.id, str(ROOT), world.now)
+        await world.pins.remove(world.me, request.id)
         world.engine.gate.clear()
         working = asyncio.create_task(world.work())
         while ("unpin", ROOT) not in world.engine.calls:
             await asyncio.sleep(0.001)
-        await world.pins.request(ROOT, "again")
+        await world.ask(ROOT, "again")
         world.engine.gate.set()
         await working
         assert world.engine.kept == {ROOT}
-        assert (await world.pins.report(ROOT)).requests[0].status is RequestStatus.PINNED
+        assert (await world.report(ROOT)).requests[0].status is RequestStatus.PINNED
 
     play(story)
 
 
 def test_two_workers_never_hold_the_same_root(play: Play) -> None:
     async def story(world: World) -> None:
-        await world.pins.request(ROOT)
-        await world.pins.request(OTHER)
+        await world.ask(ROOT)
+        await world.ask(OTHER)
         first, second = await world.reconciler.lease(1), await world.worker("you").lease(10)
         assert {lease.cid for lease in first} | {lease.cid for lease in second} == {ROOT, OTHER}
         assert len(first) == len(second) == 1
@@ -197,7 +164,7 @@ def test_two_workers_never_hold_the_same_root(play: Play) -> None:
 
 def test_the_lease_of_a_dead_worker_runs_out(play: Play) -> None:
     async def story(world: World) -> None:
-        await world.pins.request(ROOT)
+        await world.ask(ROOT)
         await world.worker("dead").lease(1)
         assert not await world.reconciler.lease(1)
         world.now += LEASE
@@ -209,7 +176,7 @@ def test_the_lease_of_a_dead_worker_runs_out(play: Play) -> None:
 
 def test_a_lease_can_be_extended_released_and_put_off(play: Play) -> None:
     async def story(world: World) -> None:
-        await world.pins.request(ROOT)
+        await world.ask(ROOT)
         (lease,) = await world.reconciler.lease(1)
         world.now += LEASE * 0.9
         await world.reconciler.extend([lease])
@@ -229,12 +196,12 @@ def test_a_lease_can_be_extended_released_and_put_off(play: Play) -> None:
 def test_a_start_finds_what_differs_and_nothing_else(play: Play) -> None:
     async def story(world: World) -> None:
         for number in range(30):
-            await world.pins.request(CID.of(b"%d" % number))
+            await world.ask(CID.of(b"%d" % number))
         await world.work()
         lost, orphan = CID.of(b"7"), CID.of(b"nobody asked for this")
         world.engine.kept.discard(lost)
         world.engine.kept.add(orphan)
-        await world.pins.request(OTHER)
+        await world.ask(OTHER)
         await world.worker("killed").lease(1)
         world.engine.calls.clear()
         await world.reconciler.catch_up()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.jobs import add, cars, gc, pins, reading, start
+from bench.jobs import add, cars, gc, pins, platform, reading, start
 from bench.model import JobMaker
 
 JOBS: dict[str, JobMaker] = {
@@ -18,5 +18,10 @@ JOBS: dict[str, JobMaker] = {
     "pins": pins.at_growing_numbers,
     "start": start.version,
     "start-add": start.add_one_small_file,
+    "platform-lists": platform.lists,
+    "platform-pins": platform.pins,
+    "platform-bulk": platform.bulk,
+    "platform-upload": platform.upload,
+    "platform-two": platform.two_processes,
 }
 """Name -> what makes the job, in the order of the report."""

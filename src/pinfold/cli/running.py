@@ -37,7 +37,8 @@ LogFormat: TypeAlias = Annotated[
 
 def run_roles(*roles: str, **settings: object) -> None:
     """Run the roles until a signal, by the settings that are not None; all roles where none is named."""
-    from pinfold.app import EVERY_ROLE, Role, run
+    from pinfold.app.roles import EVERY_ROLE, Role
+    from pinfold.app.serve import run
     from pinfold.settings import load
 
     run(load(settings), frozenset(map(Role, roles)) or EVERY_ROLE, announce=_announce)

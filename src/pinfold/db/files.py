@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from pinfold.core.errors import FileRecordNotFound, InvalidInput, RecordNotFound
-from pinfold.db import changes, dialect, pins, reservations
+from pinfold.db import changes, dialect, pins, reservations, usage
 from pinfold.db.changes import Actor, Change
 from pinfold.db.models import ContentTypeTotalsRow, FileRow, FileTagRow, PinRow, ProjectRow
 
@@ -70,6 +70,8 @@ def record(
     """
     change = changes.begin(session, actor, now)
     reservations.settle(session, change, reservation_id)
+    uploaded_bytes = sum(new.size_bytes for new in new_files)
+    usage.add_upload(session, change.organisation_id, now.date(), uploaded_bytes, len(new_files))
     return [_record_one(session, change, new) for new in new_files]
 
 
@@ -131,6 +133,7 @@ def _merge(session: Session, change: Change, file: FileRow, pin: PinRow, new: Ne
         pin.replication_factor_max = new.replication_factor_max
     pins.ask_again(session, pin, change.now)
     change.audit("file.updated", file.id, cid=file.cid, uploaded_again=True, tags=list(new.tags))
+    change.tell("file.updated", event(file))
     session.flush()
     return file, pin
 
@@ -226,6 +229,7 @@ def _edit_one(session: Session, change: Change, file: FileRow, wish: Edit) -> No
     if said:
         file.updated_at = change.now
         change.audit("file.updated", file.id, **said)
+        change.tell("file.updated", event(file))
     session.flush()
 
 

@@ -27,6 +27,10 @@ def add(session: Session, day: date, counts: Mapping[str, Mapping[str, int]]) ->
     rows = [
         {"organisation_id": one, "day": day} | {name: counts[one].get(name, 0) for name in COUNTED} for one in there
     ]
+    _add(session, rows)
+
+
+def _add(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     for start in range(0, len(rows), _AT_ONCE):
         statement = dialect.insert(session, UsageDayRow).values(rows[start : start + _AT_ONCE])
         more = {name: getattr(UsageDayRow, name) + statement.excluded[name] for name in COUNTED}
@@ -35,7 +39,9 @@ def add(session: Session, day: date, counts: Mapping[str, Mapping[str, int]]) ->
 
 def add_upload(session: Session, organisation_id: str, day: date, size_bytes: int, files: int = 1) -> None:
     """Count what was uploaded, in the transaction that records it."""
-    add(session, day, {organisation_id: {"uploads": files, "uploaded_bytes": size_bytes}})
+    nothing = dict.fromkeys(COUNTED, 0)
+    day_of = {"organisation_id": organisation_id, "day": day}
+    _add(session, [{**day_of, **nothing, "uploads": files, "uploaded_bytes": size_bytes}])
 
 
 def add_traffic(session: Session, day: date, traffic: Mapping[str, tuple[int, int]]) -> None:

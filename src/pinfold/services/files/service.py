@@ -23,6 +23,7 @@ from pinfold.services.limits import LimitsService
 from pinfold.services.pins.locks import CIDLocks
 from pinfold.services.pins.model import root_of
 from pinfold.services.pins.tiers import Tiers
+from pinfold.telemetry import metrics
 
 _MOST_TYPES = 1000  # content types that statistics list; clients choose them, so there is no other bound
 
@@ -122,6 +123,8 @@ class FilesService:
             rows = await self._database.of(caller.organisation_id).write(
                 files.record, caller.actor, new, reservation_id, self._clock()
             )
+        metrics.UPLOADS.inc(len(stored))
+        metrics.UPLOADED_BYTES.inc(sum(one.size_bytes for one in new))
         self._wake_worker()
         return [FileRecord.of_rows(*row) for row in rows]
 

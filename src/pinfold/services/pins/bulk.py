@@ -155,6 +155,7 @@ def _remove(session: Session, actor: Actor, pin_ids: Sequence[str], now: datetim
         results.append(result)
     for row in gone:
         change.audit("pin.deleted", row.id, cid=row.cid)
+        change.tell("pin.deleted", changes.told(row))
     pins.remove_all(session, change, gone)
     return results
 

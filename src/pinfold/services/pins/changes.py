@@ -138,6 +138,7 @@ def remove_all(session: Session, actor: Actor, cid: CID, now: datetime) -> list[
 def drop(session: Session, change: Change, row: PinRow) -> None:
     """Forget a request within a change."""
     change.audit("pin.deleted", row.id, cid=row.cid)
+    change.tell("pin.deleted", told(row))
     pins.remove(session, change, row)
 
 

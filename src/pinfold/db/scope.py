@@ -45,6 +45,12 @@ def bound_to(session: Session) -> str:
     return organisation_id
 
 
+def require_everybody(session: Session) -> None:
+    """Make sure that the session serves all organisations.  Raises: OutOfScope."""
+    if session.info.get(_KEY) != EVERYBODY:
+        raise OutOfScope("this query is for everybody's sessions")
+
+
 @event.listens_for(Session, "do_orm_execute")
 def _filter(state: ORMExecuteState) -> None:
     organisation_id = state.session.info.get(_KEY)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from pinfold.db.models import MembershipRow, OrganisationRow, PlanRow, TokenRow, UserRow
 from pinfold.db.paging import Page, Wanted, page_of
+from pinfold.db.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Holder:
 
 
 # Made once: this runs before every request.
-_HOLDER: Final = (
+_HOLDER: Final = Prepared(
     select(
         TokenRow.id,
         TokenRow.token_hash,
@@ -71,14 +72,15 @@ _HOLDER: Final = (
         MembershipRow,
         and_(MembershipRow.user_id == TokenRow.user_id, MembershipRow.organisation_id == TokenRow.organisation_id),
     )
-    .where(TokenRow.token_hash == bindparam("token_hash", type_=LargeBinary))
+    .where(TokenRow.token_hash == bindparam("token_hash", type_=LargeBinary)),
+    of_tenant=False,
 )
 
 
 def holder(session: Session, token_hash: bytes) -> Holder | None:
     """The token whose hash this is and whoever holds it, in a session for everybody."""
-    row: Any = session.execute(_HOLDER, {"token_hash": token_hash}).first()
-    return None if row is None else Holder(*row)
+    rows = _HOLDER.rows(session, token_hash=token_hash)
+    return Holder(*rows[0]) if rows else None
 
 
 def spend(session: Session, token_id: str) -> bool:

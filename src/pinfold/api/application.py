@@ -23,6 +23,7 @@ from pinfold.api.v1 import (
     projects,
     sessions,
     tokens,
+    tus,
     uploads,
     usage,
     webhooks,
@@ -36,6 +37,7 @@ from pinfold.services.accounts.tokens import TokensService
 from pinfold.services.accounts.users import UsersService
 from pinfold.services.audit import AuditService
 from pinfold.services.files import FilesService
+from pinfold.services.files.resumable import ResumableUploads
 from pinfold.services.gauges import Gauges
 from pinfold.services.health import HealthService
 from pinfold.services.limits import LimitsService, RatesService
@@ -67,6 +69,7 @@ class Services:
     limits: LimitsService
     rates: RatesService
     files: FilesService
+    resumable: ResumableUploads
     pins: PinsService
     bulk_pins: BulkPins
     webhooks: WebhooksService
@@ -122,6 +125,7 @@ def build(services: Services | None, *, max_request_bytes: int, metrics_access: 
     api.state.metrics_access = metrics_access
     errors.add_error_handlers(api)
     for router in (
+        tus.router,
         files.router,
         uploads.router,
         pins_bulk.router,

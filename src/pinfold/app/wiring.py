@@ -33,6 +33,7 @@ from pinfold.services.accounts.tokens import TokensService
 from pinfold.services.accounts.users import UsersService
 from pinfold.services.audit import AuditService
 from pinfold.services.files import FilesService, Intake
+from pinfold.services.files.resumable import ResumableUploads
 from pinfold.services.gauges import Gauges
 from pinfold.services.health import HealthService
 from pinfold.services.limits import LimitsService, RatesService
@@ -52,6 +53,7 @@ REFRESH_S: Final = 30.0
 MEASURE_EVERY_S: Final = 3600.0  # the last of a day stands for it
 PRUNE_EVERY_S: Final = 3600.0
 EXPIRE_EVERY_S: Final = 30.0
+SWEEP_EVERY_S: Final = 60.0
 RELEASE_EVERY_S: Final = 60.0  # room in a quota that a dead process held
 
 
@@ -111,11 +113,6 @@ async def assemble(
                 disable_after=timedelta(days=settings.webhook_disable_after_days),
             )
         )
-        if Role.WORKER in roles:
-            upkeep = Upkeep(database, _periodic(settings, database, measurer, worker), owner=owner)
-            for one in (webhook_worker, upkeep):
-                working.append(asyncio.create_task(one.run(settings.shutdown_grace_s)))
-                stack.push_async_callback(_stop, one, working[-1])
         flusher = Flusher((requests, traffic))
         working.append(asyncio.create_task(flusher.run()))
         stack.push_async_callback(_stop, flusher, working[-1])
@@ -138,6 +135,23 @@ async def assemble(
         passwords = Passwords()
         stack.push_async_callback(passwords.close)
         sign_in = SignInService(database, passwords, sign_up_is_open=settings.sign_up == "open")
+        files = FilesService(
+            database, node, intake, locks, limits, tiers, worker.wake, max_car_bytes=settings.max_car_bytes
+        )
+        resumable = ResumableUploads(
+            database,
+            files,
+            limits,
+            settings.data_dir / "uploads",
+            max_bytes=settings.max_resumable_upload_bytes,
+            lifetime=timedelta(hours=settings.resumable_upload_hours),
+        )
+        stack.push_async_callback(resumable.close)
+        if Role.WORKER in roles:
+            upkeep = Upkeep(database, _periodic(settings, database, measurer, worker, resumable), owner=owner)
+            for one in (webhook_worker, upkeep):
+                working.append(asyncio.create_task(one.run(settings.shutdown_grace_s)))
+                stack.push_async_callback(_stop, one, working[-1])
         services = Services(
             accounts=accounts,
             tokens=TokensService(database),
@@ -149,16 +163,8 @@ async def assemble(
             audit=AuditService(database),
             limits=limits,
             rates=rates,
-            files=FilesService(
-                database,
-                node,
-                intake,
-                locks,
-                limits,
-                tiers,
-                worker.wake,
-                max_car_bytes=settings.max_car_bytes,
-            ),
+            files=files,
+            resumable=resumable,
             pins=PinsService(database, tiers, worker.wake),
             bulk_pins=BulkPins(database, tiers, worker.wake),
             webhooks=WebhooksService(database, webhook_worker.wake, allow_private=settings.allow_private_webhooks),
@@ -180,13 +186,16 @@ async def assemble(
         yield Parts(api=api, gateway=gateway, accounts=accounts, database=database)
 
 
-def _periodic(settings: Settings, database: Database, measurer: Measurer, worker: Worker) -> list[Periodic]:
+def _periodic(
+    settings: Settings, database: Database, measurer: Measurer, worker: Worker, resumable: ResumableUploads
+) -> list[Periodic]:
     """What is done again and again: of all processes on one database, one does each."""
     expiry = Expiry(database, worker.wake, grace_s=settings.pin_expiry_grace_s)
     return [
         Periodic("expired-pins", EXPIRE_EVERY_S, expiry.run),
         Periodic("usage", MEASURE_EVERY_S, measurer.measure_now),
         Periodic("reservations", RELEASE_EVERY_S, lambda: LimitsService(database).release_expired()),
+        Periodic("resumable-uploads", SWEEP_EVERY_S, resumable.sweep),
         Periodic("old-events", PRUNE_EVERY_S, lambda: prune_events(database, settings.webhook_events_days)),
         Periodic("old-traffic", PRUNE_EVERY_S, lambda: prune_traffic(database)),
     ]

@@ -14,6 +14,7 @@ PinfoldError
 │   ├── MalformedCar
 │   ├── BlockTooLarge
 │   ├── DagTooDeep
+│   ├── ChecksumMismatch    bytes that arrived otherwise than they were sent
 │   └── UnsafeName          a name that would leave the folder it is written to
 ├── NotFound
 │   ├── BlockNotFound
@@ -22,11 +23,14 @@ PinfoldError
 │   ├── PinNotFound
 │   ├── FileRecordNotFound
 │   ├── RecordNotFound      an organisation, user, token, webhook …
+│   ├── UploadGone          a resumable upload that has expired
 │   └── SourceNotFound      a path on this machine
 ├── Conflict
 │   ├── PinConflict
 │   ├── BlockPinned
 │   ├── FileRecordConflict
+│   ├── UploadBusy          somebody else is sending bytes of the same upload
+│   ├── OffsetMismatch      bytes that do not go on where the upload stands
 │   ├── RecordConflict      a name or an e-mail address that is taken, and the like
 │   └── ReplicationImpossible  more copies than the engine has peers
 ├── NotAFile / NotADirectory
@@ -171,6 +175,14 @@ class UnsafeName(InvalidInput):
     hint = "Nothing was written for it.  `pinfold ls` shows the folder; `pinfold cat` reads a file of it."
 
 
+class ChecksumMismatch(InvalidInput):
+    """Bytes that do not hash to what was announced."""
+
+    code = "CHECKSUM_MISMATCH"
+    retryable = True
+    hint = "Send them again; nothing of them was kept."
+
+
 class NotFound(PinfoldError):
     """What was named is not here."""
 
@@ -218,6 +230,13 @@ class RecordNotFound(NotFound):
     code = "RECORD_NOT_FOUND"
 
 
+class UploadGone(NotFound):
+    """A resumable upload that was there and has expired."""
+
+    code = "UPLOAD_GONE"
+    hint = "Begin it anew."
+
+
 class SourceNotFound(NotFound):
     """A path on this machine that does not exist."""
 
@@ -260,6 +279,21 @@ class ReplicationImpossible(Conflict):
 
     code = "REPLICATION_IMPOSSIBLE"
     hint = "Ask for fewer copies, or add nodes."
+
+
+class UploadBusy(Conflict):
+    """A resumable upload to which another request is sending bytes."""
+
+    code = "UPLOAD_BUSY"
+    retryable = True
+    hint = "Try again when that request has ended."
+
+
+class OffsetMismatch(Conflict):
+    """Bytes of a resumable upload that do not go on where it stands."""
+
+    code = "OFFSET_MISMATCH"
+    hint = "Ask by HEAD how far it has come, and go on there."
 
 
 class NotAFile(PinfoldError):

@@ -12,6 +12,7 @@ from pinfold.core.tier import Tier
 from pinfold.db.files import MAX_META_KEYS, MAX_TAGS
 from pinfold.services.files import FileRecord
 from pinfold.services.files.model import FileStats, Popular
+from pinfold.services.files.resumable import ResumableUpload
 from pinfold.services.pins import RequestStatus
 
 _CID = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
@@ -119,6 +120,29 @@ class Deleted(BaseModel):
 
     id: str = Field(description="The id of the file that is gone; of several, the newest.", examples=[_ID])
     ids: list[str] = Field(description="The ids of all files that are gone.", examples=[[_ID]])
+
+
+class Upload(BaseModel):
+    """A resumable upload."""
+
+    id: str = Field(description="Names the upload.", examples=[_ID])
+    length: int = Field(description="Bytes of the whole file.", examples=[1048576])
+    offset: int = Field(description="Bytes that are here, durably.", examples=[524288])
+    file_id: str | None = Field(description="The file that it has become; null until it is complete.", examples=[None])
+    created_at: datetime = Field(description="When it was begun, UTC.", examples=[_TIME])
+    expires_at: datetime = Field(description="When it is given up unless more bytes come, UTC.", examples=[_TIME])
+
+    @classmethod
+    def of(cls, upload: ResumableUpload) -> Upload:
+        """The upload as the API tells it."""
+        return cls(
+            id=upload.id,
+            length=upload.length_bytes,
+            offset=upload.offset_bytes,
+            file_id=upload.file_id,
+            created_at=upload.created_at,
+            expires_at=upload.expires_at,
+        )
 
 
 class PopularFile(BaseModel):

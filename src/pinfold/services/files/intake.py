@@ -22,7 +22,7 @@ from typing import BinaryIO, Final, TypeVar, cast
 from pyroaring import BitMap
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import PayloadTooLarge, PinNotFound
+from pinfold.core.errors import BlockCorrupt, MalformedCar, PayloadTooLarge, PinNotFound
 from pinfold.core.pin import PinMode
 from pinfold.node import Node
 from pinfold.node.model import Added, AddOptions
@@ -83,13 +83,16 @@ class Intake:
         pipe = BytePipe()
 
         def take() -> list[Stored]:
-            imported = self._node.dag_import(
-                cast(BinaryIO, pipe),
-                pin_name=self._pin_name,
-                keep_pin_name=True,
-                max_roots=MAX_CAR_ROOTS,
-                may_use=may_use,
-            )
+            try:
+                imported = self._node.dag_import(
+                    cast(BinaryIO, pipe),
+                    pin_name=self._pin_name,
+                    keep_pin_name=True,
+                    max_roots=MAX_CAR_ROOTS,
+                    may_use=may_use,
+                )
+            except BlockCorrupt as exc:  # what was sent is wrong, not what is kept here
+                raise MalformedCar(str(exc), hint="Nothing of it was kept.") from exc
             return [describe_root(self._node, root) for root in imported.roots]
 
         return CarUpload(pipe, self._run(take, pipe.abandon), max_bytes)

@@ -1,0 +1,283 @@
+"""Resumable uploads by the tus protocol, version 1.0.0: creation (with bytes), expiration, checksum, termination.
+
+Source:  tus.io/protocols/resumable-upload, 1.0.x.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Coroutine
+from email.utils import format_datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from pinfold.api import errors
+from pinfold.api.auth import FilesReader, FilesWriter
+from pinfold.api.envelope import Answer
+from pinfold.api.errors import responses
+from pinfold.api.multipart import usable_type
+from pinfold.api.v1.file_schema import Upload
+from pinfold.api.v1.upload_fields import FIELDS, Fields, checked_name
+from pinfold.core.errors import InvalidInput, PinfoldError
+from pinfold.services.files.resumable import CHECKSUMS, Checksum, NewUpload, ResumableUpload, ResumableUploads
+
+VERSION: Final = "1.0.0"
+EXTENSIONS: Final = "creation,creation-with-upload,expiration,checksum,termination"
+PATH: Final = "/api/v1/files/tus"
+_BYTES: Final = "application/offset+octet-stream"
+_MAX_LENGTH: Final = 1 << 53
+_VERSION_HEADER: Final = {"Tus-Version": VERSION}
+
+
+class TusRoute(APIRoute):
+    """A route whose every answer, a refusal too, says the protocol's version."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler; refusals become answers here already, since they need the header as well."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                if request.method not in ("GET", "OPTIONS") and request.headers.get("tus-resumable") != VERSION:
+                    raise HTTPException(412, f"Tus-Resumable has to be {VERSION}", _VERSION_HEADER)
+                response = await handle(request)
+            except PinfoldError as exc:
+                status = errors.STATUS[type(exc)]
+                if status >= 500:
+                    raise
+                response = errors.answer(request, status, str(exc), exc.code, exc.hint or None)
+            except HTTPException as exc:
+                response = errors.answer(
+                    request, exc.status_code, exc.detail, _CODES.get(exc.status_code, "HTTP_ERROR")
+                )
+                response.headers.update(exc.headers or {})
+            response.headers["Tus-Resumable"] = VERSION
+            return response
+
+        return answer
+
+
+_CODES: Final = {412: "TUS_VERSION", 415: "WRONG_TYPE"}
+
+router = APIRouter(prefix=PATH, tags=["files"], route_class=TusRoute)
+UploadId = Annotated[str, Path(pattern=r"^[0-9a-f-]{1,64}$", description="The upload's id, from its Location.")]
+
+
+def _header(name: str, description: str, required: bool = False) -> dict[str, Any]:
+    schema = {"type": "string"}
+    return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
+
+
+_VERSIONED: Final = _header("Tus-Resumable", f"`{VERSION}`.", required=True)
+_OFFSET: Final = _header("Upload-Offset", "How many bytes are here already.", required=True)
+_CHECKSUM: Final = _header("Upload-Checksum", "`sha1`, `sha256` or `md5`, a space, the digest in base64.")
+_BODY: Final[dict[str, Any]] = {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+
+
+@router.options(
+    "",
+    status_code=204,
+    summary="What resumable uploads can do",
+    response_description="In headers: Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm.",
+    responses=responses(401, 403, 429),
+)
+async def tus_options(request: Request, _caller: FilesWriter) -> Response:
+    """Says which version of the protocol is spoken, and what of it."""
+    uploads = _uploads(request)
+    headers = {
+        "Tus-Version": VERSION,
+        "Tus-Extension": EXTENSIONS,
+        "Tus-Checksum-Algorithm": ",".join(CHECKSUMS),
+    }
+    if uploads.max_bytes:
+        headers["Tus-Max-Size"] = str(uploads.max_bytes)
+    return Response(status_code=204, headers=headers)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Begin a resumable upload",
+    response_description="Begun; `Location` is where its bytes go.",
+    responses=responses(400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 460, 503, 507),
+    openapi_extra={
+        "parameters": [
+            _VERSIONED,
+            _header("Upload-Length", "Bytes of the whole file.", required=True),
+            _header(
+                "Upload-Metadata",
+                "Pairs of a key and its value in base64, between commas: `filename`, `filetype`, "
+                + ", ".join(f"`{field}`" for field in FIELDS)
+                + ".",
+            ),
+            _CHECKSUM,
+        ],
+        "requestBody": _BODY,
+    },
+)
+async def tus_create(request: Request, caller: FilesWriter) -> Response:
+    """Begins an upload of any size, whose room in the quota is taken at once.  Its first bytes may come with it."""
+    uploads = _uploads(request)
+    upload = await uploads.create(caller, _new(request))
+    headers = {"Location": f"{PATH}/{upload.id}", **_told(upload)}
+    if request.headers.get("content-type", "") == _BYTES and upload.file_id is None:
+        upload = await uploads.append(caller, upload.id, 0, request.stream(), _checksum(request))
+        headers.update(_told(upload))
+    return Response(status_code=201, headers=headers)
+
+
+@router.head(
+    "/{id}",
+    summary="How far a resumable upload has come",
+    response_description="In headers: Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires.",
+    responses=responses(401, 403, 404, 410, 412, 422, 429),
+    openapi_extra={"parameters": [_VERSIONED]},
+)
+async def tus_head(request: Request, caller: FilesWriter, id: UploadId) -> Response:
+    """Says how many bytes are here, durably: the next ones go on there."""
+    upload = await _uploads(request).get(caller, id)
+    headers = {"Cache-Control": "no-store", "Upload-Length": str(upload.length_bytes), **_told(upload)}
+    if upload.sent:
+        headers["Upload-Metadata"] = upload.sent
+    return Response(status_code=200, headers=headers)
+
+
+@router.patch(
+    "/{id}",
+    status_code=204,
+    summary="Send bytes of a resumable upload",
+    response_description="Here, durably; `Pinfold-File-Id` names the file, once it is complete.",
+    responses=responses(400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 423, 429, 460, 503, 507),
+    openapi_extra={"parameters": [_VERSIONED, _OFFSET, _CHECKSUM], "requestBody": _BODY},
+)
+async def tus_append(request: Request, caller: FilesWriter, id: UploadId) -> Response:
+    """Adds bytes where the upload stands; the last ones make it a file, stored and with its pin queued."""
+    if request.headers.get("content-type", "") != _BYTES:
+        raise HTTPException(415, f"the Content-Type of bytes is {_BYTES}")
+    offset = _number(request, "upload-offset")
+    uploads = _uploads(request)
+    upload = await uploads.append(caller, id, offset, request.stream(), _checksum(request))
+    return Response(status_code=204, headers=_told(upload))
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    summary="Give up a resumable upload",
+    response_description="Its bytes are gone; a file that it became stays.",
+    responses=responses(401, 403, 404, 410, 412, 422, 423, 429),
+    openapi_extra={"parameters": [_VERSIONED]},
+)
+async def tus_remove(request: Request, caller: FilesWriter, id: UploadId) -> Response:
+    """Removes the bytes and gives their room in the quota back."""
+    await _uploads(request).remove(caller, id)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/{id}",
+    summary="The same for clients that can only GET and POST",
+    response_description="As of the method that X-HTTP-Method-Override names.",
+    responses=responses(400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 423, 429, 460, 503, 507),
+    openapi_extra={
+        "parameters": [_VERSIONED, _header("X-HTTP-Method-Override", "`PATCH`, `HEAD` or `DELETE`.", required=True)],
+        "requestBody": _BODY,
+    },
+)
+async def tus_override(request: Request, caller: FilesWriter, id: UploadId) -> Response:
+    """Does what the header X-HTTP-Method-Override says."""
+    method = request.headers.get("x-http-method-override", "").upper()
+    methods = {"PATCH": tus_append, "HEAD": tus_head, "DELETE": tus_remove}
+    if method not in methods:
+        raise InvalidInput("X-HTTP-Method-Override has to be PATCH, HEAD or DELETE")
+    return await methods[method](request, caller, id)
+
+
+@router.get(
+    "/{id}",
+    summary="Look at a resumable upload",
+    response_description="The upload.",
+    responses=responses(401, 403, 404, 410, 422, 429),
+)
+async def tus_get(request: Request, caller: FilesReader, id: UploadId) -> JSONResponse:
+    """The upload as JSON; `file_id` names the file that it has become."""
+    upload = await _uploads(request).get(caller, id)
+    answer = Answer(success=True, data=Upload.of(upload))
+    return JSONResponse(answer.model_dump(mode="json"))
+
+
+def _uploads(request: Request) -> ResumableUploads:
+    uploads: ResumableUploads = request.app.state.services.resumable
+    return uploads
+
+
+def _told(upload: ResumableUpload) -> dict[str, str]:
+    headers = {"Upload-Offset": str(upload.offset_bytes)}
+    if upload.file_id is not None:
+        headers["Pinfold-File-Id"] = upload.file_id
+    else:
+        headers["Upload-Expires"] = format_datetime(upload.expires_at, usegmt=True)
+    return headers
+
+
+def _new(request: Request) -> NewUpload:
+    if "upload-defer-length" in request.headers:
+        raise InvalidInput("Upload-Defer-Length is not spoken here; send Upload-Length")
+    sent = request.headers.get("upload-metadata", "")
+    said = _metadata(sent)
+    fields = Fields.of((key, text) for key, text in said.items() if key in FIELDS)
+    name = said.get("filename", "")
+    return NewUpload(
+        length_bytes=_number(request, "upload-length"),
+        name=checked_name(name) if name else "",
+        content_type=usable_type(said.get("filetype", ""), name),
+        wish=fields.wish(),
+        profile=fields.profile(),
+        sent=sent,
+    )
+
+
+def _metadata(header: str) -> dict[str, str]:
+    """Keys and values; a key without a value has an empty one.  Raises: InvalidInput."""
+    said: dict[str, str] = {}
+    for pair in header.split(",") if header.strip() else []:
+        key, _, value = pair.strip().partition(" ")
+        try:
+            text = base64.b64decode(value.strip(), validate=True).decode("utf-8")
+        except (binascii.Error, UnicodeDecodeError):
+            raise InvalidInput(f"Upload-Metadata: the value of {key[:40]!r} is no text in base64") from None
+        if not key or key in said or "\0" in text:
+            raise InvalidInput(
+                f"Upload-Metadata: the key {key[:40]!r} is empty or comes twice, or its value is no text"
+            )
+        said[key] = text
+    return said
+
+
+def _number(request: Request, header: str) -> int:
+    text = request.headers.get(header, "")
+    if not text.isascii() or not text.isdigit() or len(text) > 16 or int(text) > _MAX_LENGTH:
+        raise InvalidInput(f"{header.title()} has to be a number of bytes")
+    return int(text)
+
+
+def _checksum(request: Request) -> Checksum | None:
+    header = request.headers.get("upload-checksum")
+    if header is None:
+        return None
+    algorithm, _, value = header.partition(" ")
+    if algorithm not in CHECKSUMS:
+        raise InvalidInput(f"Upload-Checksum: {algorithm[:40]!r} is none of {', '.join(CHECKSUMS)}")
+    try:
+        digest = base64.b64decode(value, validate=True)
+    except binascii.Error:
+        digest = b""
+    if len(digest) != hashlib.new(algorithm, usedforsecurity=False).digest_size:
+        raise InvalidInput(f"Upload-Checksum: what follows {algorithm} is no such digest in base64")
+    return Checksum(algorithm, digest)

@@ -18,7 +18,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from pinfold.db import dialect
+from pinfold.db import dialect, newest_pins
 from pinfold.db.models import PinMetaRow, PinRow, TotalsRow
 from pinfold.db.pins import meta_digest
 
@@ -72,6 +72,10 @@ class Found:
 
 def page(session: Session, wanted: PinFilter, limit: int, *, offset: int = 0, cursor: datetime | None = None) -> Found:
     """``limit`` requests, of those before ``cursor``, or after the first ``offset``; and how many there are in all."""
+    if wanted.is_by_status_only and not offset:
+        rows = newest_pins.newest(session, _narrowed(wanted.statuses), limit + 1, cursor)
+        total, is_exact = _total_by_status(session, wanted.statuses)
+        return Found(rows[:limit], len(rows) > limit, total, is_exact)
     ranges = _ranges(session, wanted)
     if offset:
         rows = _rows_far_down(session, ranges, wanted, offset, limit + 1)
@@ -83,8 +87,16 @@ def page(session: Session, wanted: PinFilter, limit: int, *, offset: int = 0, cu
 
 def count_by_status(session: Session, wanted: frozenset[str], limit: int) -> int:
     """How many requests that no file made have one of these statuses; ``limit`` at most."""
-    ranges = [_select(PinRow.of_file.is_(False), PinRow.status == status) for status in sorted(wanted)]
-    return _count(session, ranges, PinRow.created_at, PinFilter(), limit)
+    counted = 0
+    for status in sorted(wanted):
+        counted += newest_pins.count_status(session, status, limit - counted)
+        if counted >= limit:
+            break
+    return counted
+
+
+def _narrowed(statuses: frozenset[str]) -> frozenset[str]:
+    return statuses if statuses != _STATUSES else frozenset()
 
 
 # -- ranges ----------------------------------------------------------------------------------------------------------
@@ -100,7 +112,7 @@ class _Ranges:
 
 def _ranges(session: Session, wanted: PinFilter) -> _Ranges:
     rest: list[ColumnElement[bool]] = []
-    statuses = sorted(wanted.statuses if wanted.statuses != _STATUSES else ())
+    statuses = sorted(_narrowed(wanted.statuses))
     kinds = [False, True] if wanted.with_files else [False]
     if wanted.roots or wanted.meta or (wanted.name is not None and wanted.match is Match.EXACT):
         rest.append(PinRow.of_file.in_(kinds))  # these indexes are narrow enough; the rest is looked at row by row
@@ -199,14 +211,19 @@ def _bounds(order: Any, wanted: PinFilter) -> list[ColumnElement[bool]]:
 def _total(session: Session, wanted: PinFilter, ranges: _Ranges) -> tuple[int, bool]:
     """How many entries there are, and whether that is exact."""
     if wanted.is_by_status_only:
-        everything = session.scalar(select(TotalsRow.pins)) or 0
-        others = _STATUSES - wanted.statuses if wanted.statuses else frozenset()
-        left_out = count_by_status(session, others, COUNTED + 1) if others else 0
-        if left_out <= COUNTED:  # usually nearly everything is pinned
-            return max(0, everything - left_out), True
-    elif wanted == PinFilter(with_files=True):
+        return _total_by_status(session, wanted.statuses)
+    if wanted == PinFilter(with_files=True):
         return session.scalar(select(TotalsRow.pins + TotalsRow.files)) or 0, True
     counted = _count(session, ranges.selects, ranges.order, wanted, COUNTED + 1)
+    return min(counted, COUNTED), counted <= COUNTED
+
+
+def _total_by_status(session: Session, statuses: frozenset[str]) -> tuple[int, bool]:
+    others = _STATUSES - statuses if statuses else frozenset()
+    left_out = count_by_status(session, others, COUNTED + 1) if others else 0
+    if left_out <= COUNTED:  # usually nearly everything is pinned
+        return max(0, newest_pins.count_all(session) - left_out), True
+    counted = count_by_status(session, statuses, COUNTED + 1)
     return min(counted, COUNTED), counted <= COUNTED
 
 

@@ -41,7 +41,7 @@ class Visibility:
                 ids[cid] = row.id
         wanted = BitMap(ids.values())
         visible = self.of(organisation_id, wanted, root)
-        return [cid for cid in dict.fromkeys(cids) if not (cid.is_identity or ids.get(cid, -1) in visible)]
+        return [cid for cid in dict.fromkeys(cids) if not (cid.is_identity or (cid in ids and ids[cid] in visible))]
 
     def of(self, organisation_id: str, wanted: BitMap | None = None, root: CID | None = None) -> BitMap:
         """Ids of the blocks that the organisation's roots reach; of ``wanted`` ones only, where that is given."""

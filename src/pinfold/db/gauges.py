@@ -42,7 +42,7 @@ def numbers(session: Session, now: datetime) -> Numbers:
     unsettled = session.execute(
         select(PinRow.status, func.count()).where(PinRow.status != "pinned").group_by(PinRow.status)
     )
-    by_status = dict.fromkeys(_UNSETTLED, 0) | dict(unsettled.tuples().all())
+    by_status = dict.fromkeys(_UNSETTLED, 0) | dict(unsettled.all())
     by_status["pinned"] = max(0, int(files) + int(pins) - sum(by_status.values()))
     waiting, due = session.execute(
         select(func.count(), func.min(ReconciliationRow.due_at)).select_from(ReconciliationRow)

@@ -4,12 +4,15 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Literal
 
 import pytest
 import structlog
 
 from pinfold import telemetry
+from pinfold.core.errors import InvalidSetting
 from pinfold.telemetry import fields
 
 
@@ -18,6 +21,9 @@ def as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
+    for handler in root.handlers:
+        if isinstance(handler, RotatingFileHandler):
+            handler.close()
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
@@ -100,3 +106,59 @@ def test_a_traceback_stands_in_the_json_line() -> None:
     telemetry.configure("info", "json", out)
     telemetry.logger("api").error("failed", exc_info=ValueError("why"))
     assert "ValueError: why" in json.loads(out.getvalue())["exception"]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("key whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw=", "key whsec_[not shown]"),
+        ("postgresql+psycopg://me:hush@db:5432/x?a=b", "postgresql+psycopg://me:[not shown]@db:5432/x?a=b"),
+        ("redis://:hush@cache/0", "redis://:[not shown]@cache/0"),
+        ("postgresql://me:hu@sh@db/x", "postgresql://me:[not shown]@db/x"),
+        ("Authorization: Bearer hushhushhush", "Authorization: Bearer [not shown]"),
+        ("authorization: basic aHVzaGh1c2g=", "authorization: basic [not shown]"),
+        ("a bearer of news, http://host:8080/a@b", "a bearer of news, http://host:8080/a@b"),
+    ],
+)
+def test_secrets_inside_texts_are_masked_and_nothing_else_is(said: str, shown: str) -> None:
+    out = io.StringIO()
+    telemetry.configure("info", "json", out)
+    telemetry.logger("api").info(said, nested={"list": [said], "password": "hush"})
+    line = json.loads(out.getvalue())
+    assert line["event"] == shown
+    assert line["nested"] == {"list": [shown], "password": "[not shown]"}
+
+
+def test_an_exception_that_tells_a_secret_is_masked() -> None:
+    out = io.StringIO()
+    telemetry.configure("info", "json", out)
+    telemetry.logger("db").error("away", exc_info=ValueError("postgresql://me:hush@db/x"))
+    assert "hush" not in out.getvalue()
+
+
+def test_a_log_file_gets_json_beside_what_people_see_and_is_renamed_when_it_is_full(tmp_path: Path) -> None:
+    out, path = io.StringIO(), tmp_path / "pinfold.log"
+    telemetry.configure("info", "human", out, telemetry.LogFile(path, max_bytes=2000, kept=2))
+    log = telemetry.logger("api")
+    for number in range(100):
+        log.info("line", number=number, token="hush")
+    names = sorted(one.name for one in tmp_path.iterdir())
+    assert names == ["pinfold.log", "pinfold.log.1", "pinfold.log.2"]
+    kept = [json.loads(line) for name in reversed(names) for line in (tmp_path / name).read_text().splitlines()]
+    assert [line["number"] for line in kept] == list(range(100 - len(kept), 100))
+    assert all(one.stat().st_size <= 2000 and one.stat().st_mode & 0o007 == 0 for one in tmp_path.iterdir())
+    assert out.getvalue().count("number=") == 100
+    assert "hush" not in path.read_text()
+
+
+def test_a_log_file_goes_on_where_it_ended(tmp_path: Path) -> None:
+    path = tmp_path / "pinfold.log"
+    for number in range(2):
+        telemetry.configure("info", "json", io.StringIO(), telemetry.LogFile(path))
+        telemetry.logger("api").info("line", number=number)
+    assert [json.loads(line)["number"] for line in path.read_text().splitlines()] == [0, 1]
+
+
+def test_a_log_file_that_cannot_be_written_is_a_setting_that_cannot_be_used(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting, match="log_file"):
+        telemetry.configure("info", "json", io.StringIO(), telemetry.LogFile(tmp_path / "missing" / "x.log"))

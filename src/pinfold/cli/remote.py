@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from pinfold.cli import output
 from pinfold.cli.options import usage_error
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ def open_server() -> Server:
     from pinfold.client.login import current
 
     return Server(current())
+
+
+def identity(server: Server) -> dict[str, output.Json]:
+    """Who the token speaks for, and what it may do; an organisation that it may not look at is told by its id."""
+    me = server.me()
+    scopes = list(me["scopes"])
+    organisation = server.organisation()["name"] if "org:read" in scopes else me["organisation_id"]
+    user = me.get("user") or {}
+    return {"server": server.url, "organisation": str(organisation), "user": user.get("email"), "scopes": scopes}
 
 
 def pairs(given: Iterable[str] | None, option: str) -> dict[str, str]:
@@ -51,6 +61,4 @@ def time_of(text: str | None, option: str) -> str | None:
 
 def shown_name(record: dict[str, Any]) -> str:
     """The name of a file or pin, as it can be printed."""
-    from pinfold.cli.output import printable
-
-    return printable(str(record.get("name") or ""))
+    return output.printable(str(record.get("name") or ""))

@@ -56,6 +56,10 @@ class Server:
         """Who the token belongs to, and what it may do."""
         return self._data("GET", "/api/v1/me")
 
+    def organisation(self) -> dict[str, Any]:
+        """The organisation that the token works in; this takes ``org:read``."""
+        return self._data("GET", "/api/v1/organisation")
+
     # -- files -------------------------------------------------------------------------------------------------------
 
     def missing(self, cids: Sequence[str], *, root: str) -> list[str]:
@@ -66,10 +70,10 @@ class Server:
     def upload_car(self, car: Iterable[bytes], size_bytes: int, query: Query) -> list[dict[str, Any]]:
         """Send a CAR; the records of its roots.  The rest of each DAG must be there already."""
         headers = {"Content-Type": "application/vnd.ipld.car", "Content-Length": str(size_bytes)}
-        data = self._data(
+        data = self._ask(
             "POST", "/api/v1/files/car", query=query, content=car, headers=headers, timeout=_UPLOAD_TIMEOUT
-        )
-        return _records(data)
+        )["data"]
+        return data if isinstance(data, list) else [data]
 
     def files(self, query: Query) -> Iterator[dict[str, Any]]:
         """Every file that the query asks for, newest first, page after page."""
@@ -161,11 +165,6 @@ def _error(answer: dict[str, Any]) -> PinfoldError:
     # A code that this version does not know is of a newer server: its sentence still says what is wrong.
     kind = _CLASS_OF_CODE.get(str(answer["code"]), errors.PinfoldError)
     return kind(str(answer["error"]), hint=str(answer.get("hint") or ""))
-
-
-def _records(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """One record or several, whichever an upload answers with."""
-    return list(data["files"]) if "files" in data else [data]
 
 
 def _segment(text: str) -> str:

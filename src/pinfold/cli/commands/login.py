@@ -9,6 +9,7 @@ import typer
 
 from pinfold.cli import output
 from pinfold.cli.options import Json, usage_error
+from pinfold.cli.remote import identity
 
 
 def command(
@@ -23,7 +24,7 @@ def command(
     The token is asked for without showing it, tried, and kept in a file that only you can read.  PINFOLD_SERVER and
     PINFOLD_TOKEN do the same for one command and win over it.
 
-    --json prints {"server", "organisation", "name", "scopes"}.
+    --json prints {"server", "organisation", "user", "scopes"}.
 
     Example:
       pinfold login http://127.0.0.1:3000
@@ -35,14 +36,12 @@ def command(
     server = server_url(url)
     login = Login(server, _token(token_stdin))
     with Server(login) as api:
-        me = api.me()
+        who = identity(api)
     path = keep(login)
     if as_json:
-        output.json_line(
-            {"server": server, "organisation": me["organisation"]["name"], "name": me["name"], "scopes": me["scopes"]}
-        )
+        output.json_line(who)
     else:
-        output.line(f"signed in to {server} as {output.printable(me['organisation']['name'])}")
+        output.line(f"signed in to {server}, organisation {output.printable(str(who['organisation']))}")
         output.note(f"The token is kept in {path}.")
 
 

@@ -55,7 +55,7 @@ def command(
             if as_json:
                 output.json_line(pin_fields(made))
             else:
-                output.line(f"{made['status']} {made['cid']} {shown_name(made)}".rstrip())
+                output.line(f"{made['pinStatus']} {made['cid']} {shown_name(made)}".rstrip())
 
 
 def pin_fields(made: dict[str, Any]) -> dict[str, output.Json]:
@@ -64,5 +64,5 @@ def pin_fields(made: dict[str, Any]) -> dict[str, output.Json]:
         "id": str(made["id"]),
         "cid": str(made["cid"]),
         "name": str(made.get("name") or ""),
-        "status": str(made["status"]),
+        "status": str(made["pinStatus"]),
     }

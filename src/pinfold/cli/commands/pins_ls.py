@@ -40,4 +40,4 @@ def command(
             elif quiet:
                 output.line(str(made["cid"]))
             else:
-                output.line(f"{made['cid']} {made['status']} {shown_name(made)}".rstrip())
+                output.line(f"{made['cid']} {made['pinStatus']} {shown_name(made)}".rstrip())

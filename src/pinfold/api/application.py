@@ -17,6 +17,7 @@ from pinfold.api.v1 import (
     administration,
     audit,
     files,
+    jobs,
     organisation,
     pins,
     pins_bulk,
@@ -36,6 +37,7 @@ from pinfold.services.accounts.sign_in import SignInService
 from pinfold.services.accounts.tokens import TokensService
 from pinfold.services.accounts.users import UsersService
 from pinfold.services.audit import AuditService
+from pinfold.services.background import BackgroundService
 from pinfold.services.files import FilesService
 from pinfold.services.files.resumable import ResumableUploads
 from pinfold.services.gauges import Gauges
@@ -70,6 +72,7 @@ class Services:
     rates: RatesService
     files: FilesService
     resumable: ResumableUploads
+    background: BackgroundService
     pins: PinsService
     bulk_pins: BulkPins
     webhooks: WebhooksService
@@ -109,6 +112,7 @@ def build(services: Services | None, *, max_request_bytes: int, metrics_access: 
         redoc_url=None,
         openapi_tags=[
             {"name": "files", "description": "What was uploaded."},
+            {"name": "jobs", "description": "What was asked for and takes long."},
             {"name": "pins", "description": "What is to be kept."},
             {"name": "pinning service", "description": "The Pinning Service API 1.0.0, with its own form of errors."},
             {"name": "webhooks", "description": "Who is told what happens."},
@@ -127,6 +131,7 @@ def build(services: Services | None, *, max_request_bytes: int, metrics_access: 
     for router in (
         tus.router,
         files.router,
+        jobs.router,
         uploads.router,
         pins_bulk.router,
         pins.router,

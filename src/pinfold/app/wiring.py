@@ -32,8 +32,11 @@ from pinfold.services.accounts.sign_in import SignInService
 from pinfold.services.accounts.tokens import TokensService
 from pinfold.services.accounts.users import UsersService
 from pinfold.services.audit import AuditService
+from pinfold.services.background import BackgroundService
 from pinfold.services.files import FilesService, Intake
 from pinfold.services.files.resumable import ResumableUploads
+from pinfold.services.files.similar import KIND as SIMILAR_FILES
+from pinfold.services.files.similar import SimilarFiles
 from pinfold.services.gauges import Gauges
 from pinfold.services.health import HealthService
 from pinfold.services.limits import LimitsService, RatesService
@@ -46,7 +49,7 @@ from pinfold.services.usage.upkeep import prune_traffic
 from pinfold.services.webhooks import Deliverer, WebhooksService
 from pinfold.services.webhooks.upkeep import prune_events
 from pinfold.settings import Settings
-from pinfold.worker import Periodic, Upkeep, WebhookWorker, Worker
+from pinfold.worker import BackgroundRunner, Periodic, Upkeep, WebhookWorker, Worker
 
 REFRESH_S: Final = 30.0
 """How long the space of files that a gc in another process removed may stay taken by this one."""
@@ -147,9 +150,12 @@ async def assemble(
             lifetime=timedelta(hours=settings.resumable_upload_hours),
         )
         stack.push_async_callback(resumable.close)
+        runner = BackgroundRunner(database, {SIMILAR_FILES: SimilarFiles(database, node).find}, owner=owner)
+        background = BackgroundService(database, runner.wake)
         if Role.WORKER in roles:
-            upkeep = Upkeep(database, _periodic(settings, database, measurer, worker, resumable), owner=owner)
-            for one in (webhook_worker, upkeep):
+            periodic = _periodic(settings, database, measurer, worker, resumable, background)
+            upkeep = Upkeep(database, periodic, owner=owner)
+            for one in (webhook_worker, upkeep, runner):
                 working.append(asyncio.create_task(one.run(settings.shutdown_grace_s)))
                 stack.push_async_callback(_stop, one, working[-1])
         services = Services(
@@ -165,6 +171,7 @@ async def assemble(
             rates=rates,
             files=files,
             resumable=resumable,
+            background=background,
             pins=PinsService(database, tiers, worker.wake),
             bulk_pins=BulkPins(database, tiers, worker.wake),
             webhooks=WebhooksService(database, webhook_worker.wake, allow_private=settings.allow_private_webhooks),
@@ -187,7 +194,12 @@ async def assemble(
 
 
 def _periodic(
-    settings: Settings, database: Database, measurer: Measurer, worker: Worker, resumable: ResumableUploads
+    settings: Settings,
+    database: Database,
+    measurer: Measurer,
+    worker: Worker,
+    resumable: ResumableUploads,
+    background: BackgroundService,
 ) -> list[Periodic]:
     """What is done again and again: of all processes on one database, one does each."""
     expiry = Expiry(database, worker.wake, grace_s=settings.pin_expiry_grace_s)
@@ -196,6 +208,7 @@ def _periodic(
         Periodic("usage", MEASURE_EVERY_S, measurer.measure_now),
         Periodic("reservations", RELEASE_EVERY_S, lambda: LimitsService(database).release_expired()),
         Periodic("resumable-uploads", SWEEP_EVERY_S, resumable.sweep),
+        Periodic("old-jobs", PRUNE_EVERY_S, background.prune),
         Periodic("old-events", PRUNE_EVERY_S, lambda: prune_events(database, settings.webhook_events_days)),
         Periodic("old-traffic", PRUNE_EVERY_S, lambda: prune_traffic(database)),
     ]

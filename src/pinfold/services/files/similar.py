@@ -1,0 +1,162 @@
+"""Files that are like one: the same name and nearly its size, nearly the same name, or the same picture to the eye."""
+
+from __future__ import annotations
+
+import asyncio
+from difflib import SequenceMatcher
+from typing import Any, Final
+
+from pinfold.core.cid import CID
+from pinfold.core.errors import FileRecordNotFound, PinfoldError
+from pinfold.db import Database, similar
+from pinfold.db.similar import Candidate
+from pinfold.node import Node
+from pinfold.services.files.fingerprint import MAX_FILE_BYTES, distance, perceptual_hash
+
+KIND: Final = "files.similar"
+
+MOST_COMPARED: Final = 200_000
+"""Files that are compared, the newest first; the result says whether these were all."""
+MOST_PICTURES: Final = 2_000
+"""Pictures that one job looks into for the first time; what they look like is remembered."""
+_MOST_FOUND: Final = 200
+_PAGE: Final = 2_000
+_SIZE_MARGIN: Final = 0.10
+_NAME_RATIO: Final = 0.8
+_BITS: Final = 5
+
+
+class SimilarFiles:
+    """Finds them, in a thread: it reads names of many files and pixels of some."""
+
+    def __init__(self, database: Database, node: Node) -> None:
+        self._database = database
+        self._node = node
+
+    async def find(self, organisation_id: str, argument: dict[str, Any]) -> dict[str, Any]:
+        """The result of a job.  Raises: FileRecordNotFound."""
+        stop: list[bool] = []
+        try:
+            return await asyncio.to_thread(self._find, organisation_id, str(argument["file_id"]), stop)
+        except asyncio.CancelledError:
+            stop.append(True)  # the thread sees it at its next page
+            raise
+
+    def _find(self, organisation_id: str, file_id: str, stop: list[bool]) -> dict[str, Any]:
+        bound = self._database.of(organisation_id)
+        wanted = bound.read_now(similar.candidate, file_id)
+        if wanted is None:
+            raise FileRecordNotFound(f"there is no file {file_id}")
+        names = _Names(wanted)
+        pictures = _Pictures(self, wanted)
+        compared, number = 0, None
+        page: list[Candidate] = []
+        while compared < MOST_COMPARED and not stop:
+            page = bound.read_now(similar.newest_before, number, _PAGE)
+            for one in page:
+                if one.id != wanted.id:
+                    names.look_at(one)
+            pictures.look_at([one for one in page if one.id != wanted.id])
+            compared += len(page)
+            if len(page) < _PAGE:
+                break
+            number = page[-1].number
+        found = sorted([*names.found, *pictures.found], key=lambda match: match["score"], reverse=True)
+        return {
+            "file_id": file_id,
+            "matches": found[:_MOST_FOUND],
+            "compared": compared,
+            "complete": len(page) < _PAGE and pictures.is_complete and len(found) <= _MOST_FOUND,
+        }
+
+    def fingerprints(self, files: list[Candidate]) -> dict[str, int | None]:
+        """What is known of pictures by root, and how what is not is found out."""
+        everybody = self._database.everybody
+        known = everybody.read_now(similar.fingerprints, [one.root for one in files])
+        fresh = {one.root: self._look(one) for one in files if one.root not in known}
+        if fresh:
+            everybody.write_now(similar.put_fingerprints, fresh)
+        return {**known, **fresh}
+
+    def known(self, files: list[Candidate]) -> set[str]:
+        """The roots whose look is known already."""
+        return set(self._database.everybody.read_now(similar.fingerprints, [one.root for one in files]))
+
+    def _look(self, one: Candidate) -> int | None:
+        try:
+            data = b"".join(self._node.cat(CID.parse(one.cid), length=MAX_FILE_BYTES + 1))
+        except PinfoldError:
+            return None
+        return perceptual_hash(data) if len(data) <= MAX_FILE_BYTES else None
+
+
+class _Names:
+    """Compares names and sizes."""
+
+    def __init__(self, wanted: Candidate) -> None:
+        self._wanted = wanted
+        self._name = wanted.name.casefold()
+        self._matcher = SequenceMatcher(autojunk=False)
+        self._matcher.set_seq2(self._name)
+        self.found: list[dict[str, Any]] = []
+
+    def look_at(self, one: Candidate) -> None:
+        """Note ``one`` where it is like the wanted file."""
+        name = one.name.casefold()
+        if name == self._name:
+            larger = max(one.size_bytes, self._wanted.size_bytes)
+            gap = abs(one.size_bytes - self._wanted.size_bytes)
+            if gap <= _SIZE_MARGIN * self._wanted.size_bytes:
+                self.found.append(_match(one, "same_name", 1.0 if not larger else 1 - gap / larger))
+                return
+        self._matcher.set_seq1(name)
+        for ratio in (self._matcher.real_quick_ratio, self._matcher.quick_ratio, self._matcher.ratio):
+            score = ratio()  # each is dearer than the one before, and never more
+            if score < _NAME_RATIO:
+                return
+        self.found.append(_match(one, "similar_name", score))
+
+
+class _Pictures:
+    """Compares what pictures look like."""
+
+    def __init__(self, parent: SimilarFiles, wanted: Candidate) -> None:
+        self._parent = parent
+        self._look = parent.fingerprints([wanted])[wanted.root] if _is_picture(wanted) else None
+        self._left = MOST_PICTURES
+        self.is_complete = True
+        self.found: list[dict[str, Any]] = []
+
+    def look_at(self, files: list[Candidate]) -> None:
+        """Note those that look like the wanted file."""
+        if self._look is None:
+            return
+        pictures = [one for one in files if _is_picture(one)]
+        known = self._parent.known(pictures)
+        fresh = [one for one in pictures if one.root not in known]
+        if len(fresh) > self._left:
+            self.is_complete = False
+            skipped = {one.root for one in fresh[self._left :]}
+            pictures = [one for one in pictures if one.root not in skipped]
+        self._left -= min(len(fresh), self._left)
+        looks = self._parent.fingerprints(pictures)
+        for one in pictures:
+            look = looks[one.root]
+            if look is not None and (bits := distance(look, self._look)) <= _BITS:
+                self.found.append({**_match(one, "similar_image", 1 - bits / 64), "distance": bits})
+
+
+def _is_picture(one: Candidate) -> bool:
+    return one.content_type.startswith("image/") and one.size_bytes <= MAX_FILE_BYTES
+
+
+def _match(one: Candidate, reason: str, score: float) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "cid": one.cid,
+        "name": one.name,
+        "size": one.size_bytes,
+        "reason": reason,
+        "score": round(score, 4),
+        "distance": None,
+    }

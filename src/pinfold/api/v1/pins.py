@@ -7,12 +7,12 @@ import re
 from datetime import datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Body, Path, Query, Request
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import AwareDatetime
 
 from pinfold.api import cursors
 from pinfold.api.auth import PinsReader, PinsWriter
-from pinfold.api.envelope import Answer, ListAnswer, Pagination
+from pinfold.api.envelope import Answer, ListAnswer, Pagination, made
 from pinfold.api.errors import responses
 from pinfold.api.v1.pin_schema import (
     CID_EXAMPLE,
@@ -79,7 +79,13 @@ async def pin(
     return Answer(success=True, data=Pin.of(accepted))
 
 
-@router.get("", summary="List pins", response_description="The page.", responses=responses(400, 401, 403, 422, 429))
+@router.get(
+    "",
+    summary="List pins",
+    response_model=ListAnswer[Pin],
+    response_description="The page.",
+    responses=responses(400, 401, 403, 422, 429),
+)
 async def list_pins(
     request: Request,
     caller: PinsReader,
@@ -107,7 +113,7 @@ async def list_pins(
         ),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Requests on a page.")] = 20,
-) -> ListAnswer[Pin]:
+) -> Response:
     """One page of the pin requests of your organisation, newest first."""
     if cursor is not None and page is not None:
         raise InvalidInput("page and cursor are two ways to ask for a page: send one of them")
@@ -129,7 +135,7 @@ async def list_pins(
     pins: PinsService = request.app.state.services.pins
     begin = None if cursor is None else _time_of(cursor)
     found = await pins.page(caller, wanted, limit, offset=offset, cursor=begin)
-    return ListAnswer(
+    answer = ListAnswer(
         success=True,
         data=[Pin.of(one) for one in found.requests],
         pagination=Pagination.of(
@@ -140,6 +146,7 @@ async def list_pins(
             next_cursor=_cursor_at(found.requests[-1].created_at) if found.has_more else None,
         ),
     )
+    return made(answer)
 
 
 @router.get(

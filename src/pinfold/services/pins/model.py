@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 
 from pinfold.core.cid import CID
 from pinfold.core.tier import Tier
@@ -66,6 +67,10 @@ class Wanted:
     expires_at: datetime | None = None
 
 
+_stored = lru_cache(maxsize=8192)(CID.parse)
+"""CIDs as rows have them: lists show the same ones again and again, and reading one takes as long as reading a row."""
+
+
 @dataclass(frozen=True, slots=True)
 class PinRequest:
     """One request to keep a CID."""
@@ -93,7 +98,7 @@ class PinRequest:
         """The request that a row holds."""
         return cls(
             id=row.id,
-            cid=CID.parse(row.cid),
+            cid=_stored(row.cid),
             name=row.name,
             status=RequestStatus(row.status),
             error=row.error,

@@ -120,7 +120,7 @@ def test_people_are_made_invited_disabled_and_get_new_passwords(place: Pinfold) 
         assert sign_in("eve@example.org", LONG) == 401
         assert sign_in("eve@example.org", "another long one") == 201
         invitation = place("user", "invite", "adam@example.org", "--role", "viewer").lines[0]
-        body = {"invitation": invitation, "name": "Adam", "password": LONG}
+        body = {"token": invitation, "name": "Adam", "password": LONG}
         accepted = up.api.post("/api/v1/invitations/accept", json=body, headers={"Authorization": ""})
         assert accepted.status_code == 201, accepted.text
         emails = {one["email"] for one in place("user", "list", "--json").json_lines}

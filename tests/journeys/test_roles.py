@@ -90,15 +90,17 @@ def test_two_apis_two_workers_and_a_gateway_are_one_platform(
     assert pinfold("repo", "verify").code == 0
 
 
-def test_a_worker_that_is_killed_is_replaced_by_the_others(pinfold: Pinfold, database_url: str) -> None:
-    with fleet(pinfold, database_url=database_url) as running:
+@pytest.mark.postgres
+def test_a_worker_that_is_killed_is_replaced_by_the_others(pinfold: Pinfold, postgres_url: str) -> None:
+    pinfold("db", "upgrade", "--database-url", postgres_url)
+    with fleet(pinfold, database_url=postgres_url) as running:
         running.workers[0].process.kill()
         cids = [running.upload(number, b"after the kill %d" % number) for number in range(4)]
         for number, cid in enumerate(cids):
             running.until_pinned(number, cid)
         running.workers[1].process.kill()
         waiting = running.upload(0, b"nobody is there")
-        with Up(pinfold, role="worker", database_url=database_url):
+        with Up(pinfold, role="worker", database_url=postgres_url):
             running.until_pinned(1, waiting)
 
 

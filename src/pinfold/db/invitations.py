@@ -32,17 +32,14 @@ def get(session: Session, invitation_id: str) -> InvitationRow | None:
     )
 
 
-def usable(session: Session, token_hash: bytes, now: datetime) -> InvitationRow | None:
-    """The invitation whose token has this hash, locked, if it can be accepted; in a session for everybody."""
-    row: InvitationRow | None = session.scalar(
-        for_update(
-            select(InvitationRow).where(
-                InvitationRow.token_hash == token_hash,
-                InvitationRow.accepted_at.is_(None),
-                InvitationRow.expires_at > now,
-            )
-        )
+def usable(session: Session, token_hash: bytes, now: datetime, *, lock: bool) -> InvitationRow | None:
+    """The invitation whose token has this hash, if it can be accepted; in a session for everybody."""
+    unused = select(InvitationRow).where(
+        InvitationRow.token_hash == token_hash,
+        InvitationRow.accepted_at.is_(None),
+        InvitationRow.expires_at > now,
     )
+    row: InvitationRow | None = session.scalar(for_update(unused) if lock else unused)
     return row
 
 

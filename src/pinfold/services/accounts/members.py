@@ -194,7 +194,7 @@ def _take_back(session: Session, caller: Caller, invitation_id: str, now: dateti
 
 
 def _invited(session: Session, code_hash: bytes, now: datetime) -> tuple[str, UserRow | None] | None:
-    row = invitations.usable(session, code_hash, now)
+    row = invitations.usable(session, code_hash, now, lock=False)
     return None if row is None else (row.email, users.by_email(session, row.email))
 
 
@@ -207,7 +207,7 @@ def _accept(
     request_id: str,
     now: datetime,
 ) -> tuple[UserRow, str]:
-    row = invitations.usable(session, code_hash, now)
+    row = invitations.usable(session, code_hash, now, lock=True)
     if row is None:  # somebody else was quicker
         raise Unauthorised("this invitation is not known, was used, or has expired", hint="Ask for a new one.")
     user = users.by_email(session, row.email)

@@ -17,7 +17,8 @@ from pinfold.api import Services, create_api
 from pinfold.api.pinning.delegates import delegate_of
 from pinfold.app.roles import EVERY_ROLE, Role
 from pinfold.core.pin import PLATFORM_PIN_NAME
-from pinfold.db import Database
+from pinfold.db import Database, webhooks
+from pinfold.db import upkeep as upkeep_rows
 from pinfold.engine import Engine
 from pinfold.engine.embedded import EmbeddedEngine
 from pinfold.gateway import create_gateway
@@ -98,6 +99,8 @@ async def assemble(
         reconciler = Reconciler(database, engine, locks, owner=owner)
         if is_first:
             await reconciler.catch_up()
+            for release in (webhooks.release_all, upkeep_rows.release_all):  # what a killed one held
+                await database.everybody.write(release)
         worker = Worker(reconciler, concurrency=settings.worker_concurrency, fetches=settings.fetch_concurrency)
         working: list[asyncio.Task[None]] = []
         if Role.WORKER in roles:

@@ -64,6 +64,16 @@ def settle(
     )
 
 
+def release_all(session: Session) -> None:
+    """Let go of all work: for the start of the only process there is."""
+    session.execute(
+        update(Row)
+        .where(Row.lease_owner.is_not(None))
+        .values(lease_owner=None, lease_expires_at=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def of_all(session: Session) -> Sequence[Row]:
     """Every periodic work there is."""
     return session.scalars(select(Row).order_by(Row.name)).all()

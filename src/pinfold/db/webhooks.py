@@ -161,6 +161,16 @@ def settle(session: Session, owner: str, delivery_id: str, /, **values: Any) -> 
     return held is not None
 
 
+def release_all(session: Session) -> None:
+    """Let go of every delivery: for the start of the only process there is."""
+    session.execute(
+        update(WebhookDeliveryRow)
+        .where(WebhookDeliveryRow.status == "queued", WebhookDeliveryRow.lease_owner.is_not(None))
+        .values(lease_owner=None, lease_expires_at=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def set_failing_since(session: Session, webhook_id: str, now: datetime | None) -> datetime | None:
     """Since when the webhook's deliveries fail, ``now`` at the latest; None says that one has not.
 

@@ -36,7 +36,7 @@ class Periodic:
 
 
 class Upkeep:
-    """Does periodic work until it is stopped, one after the other."""
+    """Does periodic work until it is stopped."""
 
     def __init__(
         self,
@@ -57,53 +57,64 @@ class Upkeep:
         self._clock = clock
         self._stopping = asyncio.Event()
         self._is_known = False
+        self._running: set[asyncio.Task[None]] = set()
 
     async def run(self, stop_grace_s: float = 10.0) -> None:
-        """Work until ``stop``; then the job that runs has ``stop_grace_s`` to end, and is broken off."""
-        working = asyncio.create_task(self._work())
-        stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            await asyncio.wait((working,), timeout=stop_grace_s)
-            working.cancel()
-        stopping.cancel()
-        await asyncio.wait((working, stopping))
-        if not working.cancelled() and (exc := working.exception()) is not None:
-            raise exc
+        """Work until ``stop``; then jobs that run have ``stop_grace_s`` to end, and are broken off."""
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._begin_due()
+                except DATABASE_FAILURES as exc:  # the next round may find it well again
+                    log.error("cannot look for periodic work", **{fields.ERROR: repr(exc)})
+                try:
+                    async with asyncio.timeout(self._poll_s):
+                        await self._stopping.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            await self._finish(stop_grace_s)
 
     def stop(self) -> None:
         """Begin nothing more."""
         self._stopping.set()
 
-    async def _work(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                await self.run_due()
-            except DATABASE_FAILURES as exc:  # the next round may find it well again
-                log.error("cannot look for periodic work", **{fields.ERROR: repr(exc)})
-            try:
-                async with asyncio.timeout(self._poll_s):
-                    await self._stopping.wait()
-            except TimeoutError:
-                pass
-
     async def run_due(self) -> list[str]:
         """Do what is due now, each once; its names."""
+        begun = await self._begin_due()
+        await asyncio.gather(*begun.values())
+        return list(begun)
+
+    async def _begin_due(self) -> dict[str, asyncio.Task[None]]:
+        """Begin what is due and done by nobody: side by side, so that long work does not hold up short."""
         everybody, names = self._database.everybody, list(self._jobs)
         if not names:
-            return []
+            return {}
         if not self._is_known:  # once: nobody removes the rows
             await everybody.write(upkeep.known, names, self._clock())
             self._is_known = True
-        done = []
+        begun = {}
         for name in await everybody.read(upkeep.due, names, self._clock()):
             now = self._clock()
-            if self._stopping.is_set():
-                break
-            if await everybody.write(upkeep.lease, name, self._owner, now, now + LEASE):
-                await self._run_one(self._jobs[name])
-                done.append(name)
-        return done
+            if not self._stopping.is_set() and await everybody.write(upkeep.lease, name, self._owner, now, now + LEASE):
+                begun[name] = task = asyncio.create_task(self._run_one(self._jobs[name]))
+                self._running.add(task)
+                task.add_done_callback(self._ended)
+        return begun
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            log.error("an outcome could not be recorded; the lease runs out by itself", **{fields.ERROR: repr(exc)})
+
+    async def _finish(self, grace_s: float) -> None:
+        if not self._running:
+            return
+        late = set(self._running)
+        await asyncio.wait(late, timeout=grace_s)
+        for task in late:
+            task.cancel()
+        await asyncio.wait(late)
 
     async def _run_one(self, periodic: Periodic) -> None:
         began, began_at = time.monotonic(), self._clock()

@@ -208,3 +208,28 @@ def test_the_loop_does_what_is_due_by_itself(house: House) -> None:
 def test_two_jobs_of_one_name_are_a_mistake(house: House) -> None:
     with pytest.raises(ValueError, match="one name"):
         house.upkeep(house.job("work"), house.job("work"))
+
+
+def test_long_work_does_not_hold_up_short(house: House) -> None:
+    async def go() -> None:
+        go_on, short = asyncio.Event(), asyncio.Event()
+
+        async def wait() -> None:
+            await go_on.wait()
+
+        async def be_short() -> None:
+            short.set()
+
+        one = house.upkeep(Periodic("long", 3600, wait), Periodic("short", 60, be_short))
+        running = asyncio.create_task(one.run())
+        for _ in range(2):
+            async with asyncio.timeout(10):
+                await short.wait()
+            short.clear()
+            house.now += 60 * SECOND
+        go_on.set()
+        one.stop()
+        await running
+        assert house.rows()["long"].error is None
+
+    run(go())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from limits.aio.storage import RedisStorage
+from limits.errors import ConfigurationError
 from redis.exceptions import RedisError
 
 from pinfold.core.errors import InvalidSetting
@@ -70,8 +71,9 @@ class RedisCounter:
                 socket_timeout=_PATIENCE_S,
                 socket_connect_timeout=_PATIENCE_S,
             )
-        except (ValueError, RedisError) as exc:
-            raise InvalidSetting("redis_url is no URL of a Redis, such as redis://HOST:6379/0") from exc
+        except (ConfigurationError, ValueError, RedisError):
+            # Not "from": what they say has the URL in it, and that may have a password.
+            raise InvalidSetting("redis_url is no URL of a Redis, such as redis://HOST:6379/0") from None
         self._clock = clock
         self._memory = MemoryCounter(clock)
         self._away_until = 0.0

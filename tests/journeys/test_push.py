@@ -65,6 +65,7 @@ def test_a_push_sends_everything_once_then_nothing_then_the_path_of_what_changed
     first = user.push("--name", "my site", "--tag", "web", "site")
     assert first["blocks_sent"] == first["blocks"] == 60 + 3 + 5 + 1 + 1
     up.until_pinned(first["cid"])
+    assert first["link"] == f"{up.gateway_url}/ipfs/{first['cid']}"
     assert up.gateway.get(f"/ipfs/{first['cid']}/1/7.txt").text == "1 7"
     assert up.gateway.get(f"/ipfs/{first['cid']}/video.bin").content == (site / "video.bin").read_bytes()
     record = up.api.get(f"/api/v1/files/{first['id']}").json()["data"]

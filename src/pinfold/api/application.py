@@ -89,13 +89,16 @@ def create_api(
     metrics_access: metrics.Access = "loopback",
     trusted_proxies: Sequence[str] = (),
     delegates: Sequence[str] = (),
+    gateway_url: str = "",
 ) -> ASGIApp:
     """The API as an ASGI application; what ``trusted_proxies`` pass on about clients is believed.
 
-    ``delegates`` are multiaddrs that clients of the Pinning Service API are told.
+    ``delegates`` are multiaddrs that clients of the Pinning Service API are told, ``gateway_url`` is where they reach
+    the gateway.
     """
     api = build(services, max_request_bytes=max_request_bytes, metrics_access=metrics_access)
     api.state.delegates = tuple(delegates)
+    api.state.gateway_url = gateway_url
     outermost = Outermost(api, services.requests.count)
     if not trusted_proxies:
         return outermost

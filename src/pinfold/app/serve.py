@@ -64,6 +64,10 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, stopping.set)
+    if Role.GATEWAY in sockets:  # what the API tells of it is where it really is
+        settings = settings.model_copy(
+            update={"gateway_address": str(listen.bound_address(sockets[Role.GATEWAY], settings.gateway_bind))}
+        )
     async with assemble(settings, roles, is_first=held.is_first) as parts:
         if roles != EVERY_ROLE and held.is_first:
             held.share()

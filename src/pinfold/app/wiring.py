@@ -192,6 +192,7 @@ async def assemble(
             metrics_access=settings.metrics_access,
             trusted_proxies=settings.trusted_proxy_networks,
             delegates=[delegate_of(settings.effective_gateway_url)],
+            gateway_url=settings.effective_gateway_url,
         )
         yield Parts(api=api, gateway=gateway, accounts=accounts, database=database)
 

@@ -183,6 +183,9 @@ class Myself(BaseModel):
     rate_limits: RateLimits = Field(description="How often it may ask.")
     quotas: Quotas = Field(description="What the organisation may keep.")
     room: Quotas = Field(description="What still fits, uploads that run counted in.")
+    gateway_url: str = Field(
+        description="Where content can be read: `/ipfs/CID` behind it.", examples=["https://ipfs.example.com"]
+    )
 
 
 # -- tokens ----------------------------------------------------------------------------------------------------------

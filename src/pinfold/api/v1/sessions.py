@@ -110,6 +110,7 @@ async def who_am_i(request: Request, caller: Authenticated) -> Answer[schema.Mys
         rate_limits=schema.RateLimits.of(caller.rates),
         quotas=schema.Quotas.of(await limits.quota(caller.organisation_id)),
         room=schema.Quotas.of(await limits.room(caller.organisation_id)),
+        gateway_url=request.app.state.gateway_url,
     )
     return Answer(success=True, data=myself)
 

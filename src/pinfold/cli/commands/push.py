@@ -36,9 +36,9 @@ def command(
 
     The DAG is built here; the server is asked what it lacks, and gets just those blocks.  An unchanged folder sends
     nothing; after one changed file only the blocks on the way to it travel.  What breaks off is repeated by running it
-    again.  Needs `pinfold login` first.
+    again.  A link to the server's gateway is printed last.  Needs `pinfold login` first.
 
-    --json prints {"path", "cid", "id", "blocks_sent", "blocks", "bytes_sent", "bytes"} for each path.
+    --json prints {"path", "link", "cid", "id", "blocks_sent", "blocks", "bytes_sent", "bytes"} for each path.
 
     Example:
       pinfold push photos
@@ -52,21 +52,24 @@ def command(
         raise usage_error("--name names one thing; push one path at a time")
     chosen = profile_of(profile)
     with open_server() as server, ProgressBar(shown=progress) as bar:
+        gateway = str(server.me()["gateway_url"])
         for path in paths:
             with Tree.of(path, chosen, hidden=hidden, ignore=ignore or (), progress=bar.update) as tree:
                 query = {"name": name or tree.name, "tags": tags or []}
                 pushed = push(server, tree, query=query, progress=bar.update)
             bar.clear()
-            _print(path, pushed, as_json)
+            _print(path, pushed, gateway, as_json)
             sys.stdout.flush()  # whoever reads this through a pipe may act on it now
 
 
-def _print(path: str, pushed: Pushed, as_json: bool) -> None:
+def _print(path: str, pushed: Pushed, gateway: str, as_json: bool) -> None:
     sent, whole = pushed.sent, pushed.whole
+    link = f"{gateway}/ipfs/{pushed.cid}"
     if as_json:
         output.json_line(
             {
                 "path": path,
+                "link": link,
                 "cid": str(pushed.cid),
                 "id": str(pushed.record["id"]),
                 "blocks_sent": sent.blocks,
@@ -83,3 +86,4 @@ def _print(path: str, pushed: Pushed, as_json: bool) -> None:
         )
     else:
         output.line(f"sent nothing: all {whole.blocks:,} blocks are there ({output.size(whole.bytes)})")
+    output.line(link)

@@ -123,7 +123,7 @@ class Reconciler:
             under_way = any(one.status.is_under_way for one in statuses)
             again_in = timedelta(seconds=_LOOK_AGAIN_S) if under_way else _delay(lease.attempts)
         elif not lease.wish.is_pinned:
-            log.info("pinned", **{fields.CID: str(lease.cid)})
+            log.debug("pinned", **{fields.CID: str(lease.cid)})
         return _of(lease, statuses=statuses, content=content, again_in=again_in)
 
     async def _look(self, lease: Lease) -> Content | None:

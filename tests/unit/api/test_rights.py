@@ -277,13 +277,14 @@ def _bad_tokens(session: Session) -> dict[str, tuple[str | None, int]]:
         "of another kind": ("Zm9vOmJhcg==", 401),
         "of a suspended organisation": (make_token(session, suspended, Scope), 403),
     }
-    for kind, values in {
+    faults: dict[str, dict[str, Any]] = {
         "expired": {"expires_at": now - timedelta(seconds=1)},
         "revoked": {"revoked_at": now},
         "used up": {"uses_left": 0},
         "of a disabled user": {"user_id": _user(session, place, "disabled", "owner")},
         "of somebody who is no member": {"user_id": _user(session, place, "active", None)},
-    }.items():
+    }
+    for kind, values in faults.items():
         token = make_token(session, place, Scope)
         session.flush()
         newest = session.query(TokenRow.id).order_by(TokenRow.created_at.desc(), TokenRow.id.desc()).first()

@@ -14,15 +14,17 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.cli import TIMEOUT_S, Pinfold
+from tests.support.kubo import IPFS, Kubo
 from tests.support.up import Up
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-GATEWAY, API, TOKEN = "http://127.0.0.1:8080", "http://127.0.0.1:3000", "pf_…"
+GATEWAY, API = "http://127.0.0.1:8080", "http://127.0.0.1:3000"
 
 # What no two runs have in common.
 CHANGING = (
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b", "ID"),
     (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "TIME"),
+    (TOKEN := r"\bpf_[\w-]{43}", "pf_…"),
 )
 
 
@@ -54,11 +56,12 @@ def masked(text: str) -> str:
 
 
 class Shell:
-    """Types commands as the README's reader does, whatever the ports and the token really are."""
+    """Types commands as the README's reader does, whatever the ports and the tokens really are."""
 
-    def __init__(self, pinfold: Pinfold, up: Up) -> None:
+    def __init__(self, pinfold: Pinfold, up: Up, kubo: Kubo | None = None) -> None:
         self._work = pinfold.work
-        self._real = {GATEWAY: up.gateway_url, API: up.api_url, TOKEN: up.token}
+        self._real = {GATEWAY: up.gateway_url, API: up.api_url}
+        self._last_token = up.token
         programs = pinfold.home / "bin"
         programs.mkdir()
         program = programs / "pinfold"
@@ -66,13 +69,18 @@ class Shell:
         program.chmod(0o755)
         self._environment = {
             **pinfold.environment,
-            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PATH": f"{programs}:{IPFS.parent}:{os.environ['PATH']}",
             "TOKEN": up.token,
             "no_proxy": "127.0.0.1",
         }
+        if kubo is not None:
+            self._environment["IPFS_PATH"] = str(kubo.home)
 
     def type(self, command: str) -> str:
-        """What a command prints."""
+        """What a command prints, as it would with the ports of the README; a variable is set to the last token seen."""
+        if exported := re.fullmatch(r"export (\w+)=pf_…", command):
+            self._environment[exported[1]] = self._last_token
+            return ""
         for shown, real in self._real.items():
             command = command.replace(shown, real)
         done = subprocess.run(
@@ -86,25 +94,39 @@ class Shell:
             check=False,
         )
         assert done.returncode == 0, (command, done.stdout, done.stderr)
-        return done.stdout
+        printed = done.stdout
+        self._last_token = (re.findall(TOKEN, printed) or [self._last_token])[-1]
+        for shown, real in self._real.items():
+            printed = printed.replace(real, shown)
+        return printed
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the README's commands use curl, which is not installed")
-def test_the_tour_and_the_upload_print_what_the_readme_shows(pinfold: Pinfold) -> None:
-    tour, http = list(typed("A tour")), list(typed("By HTTP"))
-    assert len(tour) == 6
-    assert len(http) == 4
+def test_the_tour_prints_what_the_readme_shows(pinfold: Pinfold) -> None:
+    tour, node = list(typed("A tour")), list(typed("The node by itself"))
+    assert (len(tour), len(node)) == (13, 6)
     with Up(pinfold) as up:
         assert up.printed_token
         shell = Shell(pinfold, up)
-        for command, output in tour:
-            assert shell.type(command) == output, command
-        for command, output in http:
+        for command, output in (*tour, *node):
             printed = shell.type(command)
             assert masked(printed) == masked(output), command
             if "/upload" in command:
                 up.until_pinned(re.findall(r'"cid": "(\w+)"', printed)[0])
         assert up.stop() == 0
+
+
+@pytest.mark.kubo
+def test_a_real_kubo_keeps_pins_as_the_readme_shows(pinfold: Pinfold, tmp_path: Path) -> None:
+    kubo = Kubo(tmp_path / "kubo")
+    kubo.start_daemon("--offline")
+    with Up(pinfold) as up:
+        shell = Shell(pinfold, up, kubo)
+        shell.type("mkdir site && seq 1 200000 > site/numbers.txt && pinfold add site")
+        for command, output in typed("With Kubo"):
+            assert shell.type(command) == output, command
+        assert up.api.get("/api/v1/pins").json()["pagination"]["total"] == 0
+    kubo.stop()
 
 
 def test_the_library_prints_what_the_readme_shows(pinfold: Pinfold) -> None:

@@ -20,7 +20,8 @@ from pinfold.services.threads import Threads
 
 FRESH: Final = timedelta(seconds=30)
 """Whoever asks for a measurement gets the last one, if it is no older: anybody may ask, and it takes some work."""
-_PAGE: Final = 5000
+_PAGE: Final = 5000  # about 50 ms of work
+_PAUSE_S: Final = 0.05  # between pages: requests in this process need the interpreter too
 
 
 class Measurer:
@@ -71,3 +72,4 @@ class Measurer:
             if len(page) < _PAGE:
                 return
             last = page[-1]
+            self._threads.stopping.wait(_PAUSE_S)

@@ -75,7 +75,7 @@ class FailureError(BaseModel):
 class Failure(BaseModel):
     """Why a request was refused, or failed."""
 
-    error: FailureError = Field(description="What went wrong.")
+    error: FailureError = Field(description="Its kind, and a sentence about it.")
 
 
 def told(request: PinRequest, delegates: tuple[str, ...], progress: Progress | None) -> dict[str, Any]:

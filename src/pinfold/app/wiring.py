@@ -52,6 +52,8 @@ from pinfold.services.webhooks.upkeep import prune_events
 from pinfold.settings import Settings
 from pinfold.worker import BackgroundRunner, Periodic, Upkeep, WebhookWorker, Worker
 
+COMPARE_EVERY_S: Final = 3600.0
+"""How long the content of an upload that was killed with its process may stay, where other processes went on."""
 REFRESH_S: Final = 30.0
 """How long the space of files that a gc in another process removed may stay taken by this one."""
 MEASURE_EVERY_S: Final = 3600.0  # the last of a day stands for it
@@ -156,7 +158,7 @@ async def assemble(
         runner = BackgroundRunner(database, {SIMILAR_FILES: SimilarFiles(database, node).find}, owner=owner)
         background = BackgroundService(database, runner.wake)
         if Role.WORKER in roles:
-            periodic = _periodic(settings, database, measurer, worker, resumable, background)
+            periodic = _periodic(settings, database, reconciler, measurer, worker, resumable, background)
             upkeep = Upkeep(database, periodic, owner=owner)
             for one in (webhook_worker, upkeep, runner):
                 working.append(asyncio.create_task(one.run(settings.shutdown_grace_s)))
@@ -200,6 +202,7 @@ async def assemble(
 def _periodic(
     settings: Settings,
     database: Database,
+    reconciler: Reconciler,
     measurer: Measurer,
     worker: Worker,
     resumable: ResumableUploads,
@@ -209,6 +212,7 @@ def _periodic(
     expiry = Expiry(database, worker.wake, grace_s=settings.pin_expiry_grace_s)
     return [
         Periodic("expired-pins", EXPIRE_EVERY_S, expiry.run),
+        Periodic("forgotten-pins", COMPARE_EVERY_S, reconciler.compare),
         Periodic("usage", MEASURE_EVERY_S, measurer.measure_now),
         Periodic("reservations", RELEASE_EVERY_S, lambda: LimitsService(database).release_expired()),
         Periodic("resumable-uploads", SWEEP_EVERY_S, resumable.sweep),

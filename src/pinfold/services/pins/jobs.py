@@ -160,12 +160,17 @@ class Reconciler:
         return _of(lease, statuses=statuses, failure=str(exc), is_final=is_final, again_in=again_in)
 
     async def catch_up(self) -> None:
-        """After a start as the only process: release what a killed one held, and mark what differs.
+        """After a start as the only process: release what a killed one held, and mark what differs."""
+        await self._database.everybody.write(reconciliations.release_all)
+        await self.compare()
 
-        1. An upload that was killed before it was answered left a pin that no request names.
+    async def compare(self) -> None:
+        """Mark what differs between the node's pins and what is wished for, beside everything else that runs.
+
+        1. An upload that was killed before it was answered left a pin that no request names.  One that is under way has
+           such a pin as well; it makes sure of it, under the lock, when it writes its rows.
         2. A pin can have been removed at the node while nothing ran here.
         """
-        await self._database.everybody.write(reconciliations.release_all)
         kept = {root_of(cid) async for cid in self._engine.pins()}
         wanted_and_kept: set[str] = set()
         after = ""

@@ -6,8 +6,11 @@ import inspect
 from collections.abc import Callable
 from pathlib import Path
 
+from prometheus_client import Counter, Gauge, Histogram
+
 from pinfold.cli import exit_codes, groups, table
 from pinfold.settings import document
+from pinfold.telemetry import metrics
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -16,6 +19,34 @@ _CLI_HEAD = """\
 
 What `--help` prints, for every command. A path is a CID, `CID/a/b`, `/ipfs/CID/a/b` or `ipfs://CID/a/b`. Flags may also
 be written as Kubo's are (`--pin=false`). How each command can end stands in [exit-codes.md](exit-codes.md).
+"""
+
+_MONITORING_HEAD = """\
+# Monitoring
+
+| path | asks | for |
+|---|---|---|
+| `/ping` | whether anybody is there; nothing else | a first look |
+| `/health` | database, engine, workers | people and alarms |
+| `/ready` | the same, that the database has this version's schema, and that it can be written to | load balancers |
+| `/metrics` | counters of this process, and gauges of the whole platform | Prometheus |
+
+All are at the API's address. `/health` and `/ready` answer 503 where a part is not well, and `data.checks` says which.
+`/metrics` is for programs on this machine (a proxy's requests are not theirs) and for tokens with the scope
+`server:admin`; the setting `metrics_access` changes that. Each API process has counters of its own; gauges are the same
+at all of them.
+
+## Log lines
+
+On standard error, as JSON unless that is a terminal; with `log_file` also in a file, which is renamed when it is full.
+Every line of a request has its `request_id`, which the answer carries as `X-Request-Id` and the audit log as well. A
+client may send one of its own (letters, digits, `.`, `_`, `-`; 64 at most). Tokens, secrets of webhooks, passwords in
+URLs and `Authorization` headers are never written.
+
+## Metrics
+
+| name | kind | labels | meaning |
+|---|---|---|---|
 """
 
 _EXIT_HEAD = """\
@@ -54,9 +85,21 @@ def codes() -> str:
     return _EXIT_HEAD + "\n".join(program) + "\n\n| exit code | error |\n|---:|---|\n" + "\n".join(errors) + "\n"
 
 
+def monitoring() -> str:
+    """``docs/monitoring.md``."""
+    rows = []
+    for metric in vars(metrics).values():
+        if isinstance(metric, Counter | Gauge | Histogram):
+            shown = f"`{metric._name}{'_total' if isinstance(metric, Counter) else ''}`"
+            labels = ", ".join(f"`{label}`" for label in metric._labelnames)
+            rows.append(f"| {shown} | {type(metric).__name__.lower()} | {labels} | {metric._documentation} |")
+    return _MONITORING_HEAD + "\n".join(sorted(rows)) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli,
     "exit-codes.md": codes,
+    "monitoring.md": monitoring,
     "settings.md": document.markdown,
 }
 

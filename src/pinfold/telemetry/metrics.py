@@ -72,7 +72,10 @@ PERIODIC_DURATION: Final = Gauge(
     "pinfold_periodic_last_duration_seconds", "How long the last run took.", ("job",), registry=REGISTRY
 )
 RECONCILIATIONS: Final = Counter(
-    "pinfold_reconciliations_total", "Roots that were looked at.", ("outcome",), registry=REGISTRY
+    "pinfold_reconciliations_total",
+    "Roots that were looked at; those that `broke` met a bug.",
+    ("outcome",),
+    registry=REGISTRY,
 )
 
 # -- looked up when somebody asks --------------------------------------------------------------------------------------

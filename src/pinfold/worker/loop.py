@@ -9,7 +9,7 @@ from typing import Final
 from pinfold.db.reconciliations import Lane
 from pinfold.db.session import DATABASE_FAILURES
 from pinfold.services.pins.jobs import LEASE, Lease, Reconciler
-from pinfold.telemetry import fields, logger
+from pinfold.telemetry import fields, logger, metrics
 
 log = logger("worker")
 
@@ -85,7 +85,10 @@ class Worker:
             await self._reconciler.carry_out(lease)
         except Exception as exc:  # around a job: one bad CID must not stop the others
             log.error("job failed", exc_info=exc, **{fields.CID: str(lease.cid), fields.ERROR: repr(exc)})
+            metrics.RECONCILIATIONS.labels("broke").inc()
             await self._reconciler.put_off(lease)
+        else:
+            metrics.RECONCILIATIONS.labels("carried out").inc()
 
     async def _sleep(self, seconds: float | None) -> None:
         timeout_s = _LONGEST_SLEEP_S if seconds is None else min(seconds, _LONGEST_SLEEP_S)

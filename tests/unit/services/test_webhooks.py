@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -14,6 +16,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+import pinfold
 from pinfold.core.errors import AddressRefused, InvalidInput, QuotaExceeded, RecordConflict, RecordNotFound
 from pinfold.db import Database, changes, webhooks
 from pinfold.db.changes import SYSTEM
@@ -697,3 +700,11 @@ def test_a_secret_is_shown_in_the_form_of_the_standard() -> None:
 
 def test_every_kind_says_what_it_means() -> None:
     assert all(kind.meaning.endswith(".") for kind in EventKind)
+
+
+def test_what_the_program_tells_is_just_what_a_webhook_can_want() -> None:
+    told: set[str] = set()
+    for path in Path(pinfold.__file__).parent.rglob("*.py"):
+        told |= set(re.findall(r'\.tell\(\s*f?"([a-z_.{}]+)"', path.read_text(encoding="utf-8")))
+    told = told - {"pin.{status}"} | {"pin.pinned", "pin.failed"}
+    assert told == set(EventKind) - {EventKind.WEBHOOK_TEST}

@@ -471,7 +471,9 @@ def test_a_suspended_organisation_and_a_disabled_user_are_refused_at_once(databa
         await refused(Unauthorised, house.sign_in.check("ada@example.org", SECRET))
         await house.users.update(owner, ada.user_id or "", status="active")
         await house.caller(token)
-        await house.organisations.update(owner, owner.organisation_id, {"status": "suspended"})
+        suspend = {"status": "suspended"}
+        await refused(RecordConflict, house.organisations.update(owner, owner.organisation_id, suspend), "your own")
+        await house.organisations.update(operator(owner.organisation_id), owner.organisation_id, suspend)
         await refused(Forbidden, house.caller(token), "suspended")
         await refused(Forbidden, house.sign_in.sign_in("ada@example.org", SECRET), "suspended")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from tests.support.cli import Pinfold
-from tests.support.up import Up
+from tests.support.up import PATIENCE_S, Up
 
 LONG = "correct horse battery"
 
@@ -190,3 +191,19 @@ def test_without_a_platform_commands_say_what_makes_one_and_make_nothing(pinfold
     assert not pinfold.data_dir.exists()
     pinfold("db", "upgrade")
     assert "no organisation yet" in pinfold("token", "create", code=36).err
+
+
+def test_files_are_listed_shown_and_deleted_beside_the_server(place: Pinfold) -> None:
+    with Up(place) as up:
+        record = up.upload(b"an upload", "report.txt")
+        up.until_pinned(record["cid"])
+        (listed,) = place("file", "list", "--search", "EPOR", "--json").json_lines
+        assert (listed["id"], listed["cid"], listed["pin_status"]) == (record["id"], record["cid"], "pinned")
+        assert place("file", "list", "--tag", "none").out == ""
+        assert "report.txt" in place("file", "show", record["cid"]).out
+        assert place("file", "rm", record["id"]).lines == [f"deleted {record['id']}"]
+        assert up.api.get(f"/api/v1/files/{record['id']}").status_code == 404
+        assert "no file" in place("file", "show", record["id"], code=34).err
+        end = time.monotonic() + PATIENCE_S
+        while record["cid"] in place("pin", "ls", "-q").out:  # until the server's worker has let go of it
+            assert time.monotonic() < end

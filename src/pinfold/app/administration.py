@@ -16,6 +16,7 @@ from pinfold.core.pin import PLATFORM_PIN_NAME
 from pinfold.db import Database, organisations
 from pinfold.db.dialect import is_missing_file
 from pinfold.db.paging import Wanted
+from pinfold.engine.embedded import EmbeddedEngine
 from pinfold.node import Node
 from pinfold.services.accounts import Caller, operator
 from pinfold.services.accounts.members import MembersService
@@ -26,6 +27,9 @@ from pinfold.services.accounts.sign_in import SignInService
 from pinfold.services.accounts.tokens import TokensService
 from pinfold.services.accounts.users import UsersService
 from pinfold.services.audit.service import AuditService
+from pinfold.services.files import FilesService, Intake
+from pinfold.services.limits import LimitsService
+from pinfold.services.pins import CIDLocks, Tiers
 from pinfold.services.threads import Threads
 from pinfold.services.usage import Measurer, UsageService
 from pinfold.settings import Settings
@@ -51,14 +55,31 @@ class Administration:
         self.tokens = TokensService(database)
         self.audit = AuditService(database)
 
+    async def files(self) -> FilesService:
+        """Files, for which the node is opened.  Nobody is woken by a change: a worker looks by itself."""
+        node = await self._node()
+        engine = EmbeddedEngine(node, pin_name=PLATFORM_PIN_NAME)
+        self._stack.push_async_callback(engine.close)
+        intake = Intake(node, pin_name=PLATFORM_PIN_NAME, max_file_bytes=0, max_concurrent=1)
+        self._stack.push_async_callback(intake.close)
+        locks = CIDLocks(self._settings.data_dir / "locks")
+        self._stack.callback(locks.close)
+        limits = LimitsService(self._database)
+        self._stack.push_async_callback(limits.close)
+        return FilesService(self._database, node, intake, locks, limits, Tiers(engine), lambda: None)
+
     async def usage(self) -> UsageService:
-        """Usage, which asks the node as well; this opens it."""
-        node = await asyncio.to_thread(Node, self._settings.data_dir)
-        self._stack.push_async_callback(asyncio.to_thread, node.close)
+        """Usage, for which the node is opened."""
+        node = await self._node()
         threads = Threads(1)
         self._stack.push_async_callback(threads.close)
         measurer = Measurer(self._database, node, threads)
         return UsageService(self._database, node, threads, measurer, pin_name=PLATFORM_PIN_NAME)
+
+    async def _node(self) -> Node:
+        node = await asyncio.to_thread(Node, self._settings.data_dir)
+        self._stack.push_async_callback(asyncio.to_thread, node.close)
+        return node
 
     async def organisation(self, name: str | None) -> Organisation:
         """The organisation of that slug or id; without one, the only one there is.  Raises: RecordNotFound."""

@@ -14,6 +14,7 @@ from pinfold.core.pin import PinMode
 from pinfold.engine.interface import PLAINLY, Content, Peer, PeerStatus, PinOptions, TrackerStatus
 from pinfold.node import Node
 from pinfold.node.retrieval import RetrievalProgress, Retriever
+from pinfold.store.shared_pins import SharedPins
 
 T = TypeVar("T")
 
@@ -30,12 +31,13 @@ class EmbeddedEngine:
     """
 
     def __init__(
-        self, node: Node, *, pin_name: str, retriever: Retriever | None = None, threads: int = 4, fetches: int = 4
+        self, node: Node, *, pin_name: str, retriever: Retriever | None = None, threads: int = 16, fetches: int = 4
     ) -> None:
-        """``fetches`` is how many DAGs are fetched at the same time."""
+        """``threads`` is how many pins share a sync; ``fetches``, how many DAGs are fetched at the same time."""
         self._node = node
         self._pin_name = pin_name
         self._retriever = retriever
+        self._shared_pins = SharedPins(node.store)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="engine")
         # Their own threads: fetches take long, and must not hold up what is here.
         self._fetchers = ThreadPoolExecutor(fetches, thread_name_prefix="engine-fetch")
@@ -61,7 +63,7 @@ class EmbeddedEngine:
     def _pin_local(self, cid: CID, max_bytes: int | None) -> Content:
         is_new = self._name_of_pin(cid) is None
         if is_new:
-            self._node.pin_add(cid, name=self._pin_name)
+            self._shared_pins.pin(cid, self._pin_name)
         content = self._content_of(cid)
         if max_bytes is not None and content.bytes > max_bytes:
             if is_new:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -183,6 +184,30 @@ def test_a_token_ends_when_it_expires_and_when_it_is_revoked_on_every_process(da
         await refused(RecordNotFound, house.tokens.revoke(owner, record.id))
         await refused(RecordNotFound, house.tokens.get(owner, record.id))
         await other_process.close()
+
+    inside(database, work)
+
+
+def test_what_another_process_changes_holds_for_the_very_next_request(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    async def work(house: House) -> None:
+        owner = await house.owner()
+        ada = await house.join(owner, "ada@example.org", Role.ADMIN)
+        elsewhere = Database(database_url or f"sqlite:///{tmp_path / 'platform.sqlite3'}")
+        other = AccountsService(elsewhere, lambda: house.now)
+        for number in range(5):
+            record, token = await house.tokens.create(ada, str(number), [Scope.FILES_WRITE])
+            for _ in range(3):
+                assert (await other.authenticate(token)).scopes == {Scope.FILES_WRITE}
+            await house.members.change_role(owner, ada.user_id or "", Role.VIEWER)
+            assert (await other.authenticate(token)).scopes == frozenset()
+            await house.members.change_role(owner, ada.user_id or "", Role.ADMIN)
+            assert (await other.authenticate(token)).scopes == {Scope.FILES_WRITE}
+            await house.tokens.revoke(owner, record.id)
+            await refused(Unauthorised, other.authenticate(token), "revoked")
+        await other.close()
+        elsewhere.close()
 
     inside(database, work)
 

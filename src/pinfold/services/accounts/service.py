@@ -15,6 +15,7 @@ from pinfold.db import Database, changes, memberships, organisations, tokens, us
 from pinfold.db.changes import SYSTEM
 from pinfold.db.models import TokenRow
 from pinfold.db.session import DATABASE_FAILURES
+from pinfold.db.stamp import Stamp
 from pinfold.db.tokens import Holder
 from pinfold.services.accounts import secret
 from pinfold.services.accounts.model import TOKEN_PREFIX, Caller, Rates, Role, Scope, TokenKind
@@ -24,6 +25,7 @@ from pinfold.telemetry import fields, logger
 log = logger("services")
 
 DEFAULT_ADMINISTRATOR: Final = "admin@localhost"
+_MOST_KNOWN: Final = 10_000  # holders, a kilobyte each
 _NOTE_EVERY: Final = timedelta(minutes=1)
 """How exact the time of a token's last use is: a write for each would cost more than most requests."""
 
@@ -37,6 +39,10 @@ class AccountsService:
         self._database = database
         self._clock = clock
         self._administrator_email = administrator_email
+        self._stamp = Stamp(database.engine)
+        self._known: dict[bytes, Holder] = {}
+        self._known_at: int | None = None
+        """Holders that were read since the last commit of anybody: they are as the database has them."""
         self._noted: dict[str, datetime] = {}
         """Per token the last use that was written down, of the last minute or so."""
         self._used: dict[str, datetime] = {}
@@ -65,7 +71,7 @@ class AccountsService:
         if not token.startswith(TOKEN_PREFIX) or len(token) > secret.MAX_CHARACTERS:
             raise Unauthorised("this token is not known")
         token_hash = secret.hashed(token)
-        found = await self._database.everybody.read(tokens.holder, token_hash)
+        found = await self._holder(token_hash)
         # The index compares hashes, which tell nothing of tokens; this comparison does not depend on it.
         if found is None or not hmac.compare_digest(found.token_hash, token_hash):
             raise Unauthorised("this token is not known")
@@ -73,6 +79,18 @@ class AccountsService:
         _refuse_unusable(found, now)
         self._note_use(found.token_id, now)
         return _caller(found, address, request_id)
+
+    async def _holder(self, token_hash: bytes) -> Holder | None:
+        stamp = self._stamp.now()  # before the read: what is committed during it makes the next one read again
+        if stamp is None or stamp != self._known_at or len(self._known) >= _MOST_KNOWN:
+            self._known, self._known_at = {}, stamp
+        known = self._known  # by the time of the answer another may have taken its place, for a later state
+        if token_hash in known:
+            return known[token_hash]
+        found = await self._database.everybody.read(tokens.holder, token_hash)
+        if found is not None and stamp is not None:
+            known[token_hash] = found
+        return found
 
     async def spend(self, caller: Caller) -> None:
         """Take one use of a token that has a number of them.  Raises: Unauthorised, where none is left."""
@@ -85,6 +103,7 @@ class AccountsService:
             self._noting.cancel()
             await asyncio.wait([self._noting])
         await self._write_uses()
+        self._stamp.close()
 
     def _note_use(self, token_id: str, now: datetime) -> None:
         noted = self._noted.get(token_id)

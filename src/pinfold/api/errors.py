@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from pinfold.api.envelope import Problem
 from pinfold.api.pinning import form
@@ -82,12 +83,15 @@ STATUS: Final[dict[type[errors.PinfoldError], int]] = {
 CLIENT_WENT_AWAY: Final = 499
 """Stands in the log only, as with other servers: nobody is there to read it."""
 
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
 _CODES_OF_STATUS: Final = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI entries of the errors an endpoint answers with."""
-    return {status: {"model": Problem, "description": _DESCRIPTIONS[status]} for status in statuses}
+    """The OpenAPI entries of the errors an endpoint answers with; where a token is needed, its limits hold too."""
+    every = {*statuses, 429} if 401 in statuses else {*statuses}
+    return {status: {"model": Problem, "description": _DESCRIPTIONS[status]} for status in sorted(every)}
 
 
 _DESCRIPTIONS: Final = {
@@ -156,4 +160,16 @@ def add_error_handlers(api: FastAPI) -> None:
         code = _CODES_OF_STATUS.get(exc.status_code, "HTTP_ERROR")
         response = answer(request, exc.status_code, known.get(exc.status_code, str(exc.detail)), code)
         response.headers.update(exc.headers or {})
+        if exc.status_code == 405:
+            response.headers["Allow"] = ", ".join(_methods_at(request))
         return response
+
+
+def _methods_at(request: Request) -> list[str]:
+    """The methods that are possible at the path: each has a route of its own, and the framework names but one."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]

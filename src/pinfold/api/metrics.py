@@ -6,7 +6,6 @@ from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPAuthorizationCredentials
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
@@ -26,8 +25,8 @@ Access = Literal["loopback", "token", "anyone"]
     "/metrics",
     summary="Metrics for Prometheus",
     response_description="The text format of Prometheus.",
-    response_class=PlainTextResponse,
-    responses=responses(401, 403),
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **responses(401, 403)},
 )
 async def show_metrics(
     request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]

@@ -19,7 +19,6 @@ log = logger("api")
 MAX_HEADER_BYTES: Final = 32 * 1024  # tokens, cookies and traces fit many times
 NO_ROUTE: Final = "none"
 """Stands for the route of requests that none answers."""
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def add_header(scope: Scope, name: str, value: str) -> None:
@@ -118,4 +117,4 @@ class Outermost:
 
 def _known_method(scope: Scope) -> str:
     """The method, where it is one of the usual: a stranger must not make a time series by each word he thinks of."""
-    return scope["method"] if scope["method"] in _METHODS else "OTHER"
+    return scope["method"] if scope["method"] in errors.METHODS else "OTHER"

@@ -380,6 +380,27 @@ def test_headers_beyond_reason_are_refused(tmp_path: Path) -> None:
     run(go())
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/api/v1/projects", {"GET", "POST"}),
+        ("OPTIONS", f"/api/v1/files/{MISSING}", {"GET", "PUT", "PATCH", "DELETE"}),
+        ("OPTIONS", "/psa/pins", {"GET", "POST"}),
+        ("BREW", "/psa/pins/1", {"GET", "POST", "DELETE"}),
+    ],
+)
+def test_a_method_that_is_not_possible_is_answered_with_all_that_are(
+    tmp_path: Path, method: str, path: str, allowed: set[str]
+) -> None:
+    async def go() -> None:
+        async with platform(tmp_path) as at:
+            response = await at.api.request(method, path)
+            assert response.status_code == 405
+            assert set(response.headers["allow"].split(", ")) == allowed
+
+    run(go())
+
+
 def test_ping_and_health_need_no_token(tmp_path: Path) -> None:
     async def go() -> None:
         async with platform(tmp_path) as at:

@@ -59,3 +59,14 @@ def test_the_page_s_examples_are_whole() -> None:
     html = page(DESCRIPTION, "http://127.0.0.1:3000")
     assert "&#34;pinStatus&#34;: &#34;queued&#34;" in html
     assert "&#34;pagination&#34;" in html
+
+
+@pytest.mark.parametrize(("name", "operation"), list(operations()))
+def test_what_any_token_or_body_may_be_refused_for_is_listed_everywhere(name: str, operation: dict[str, Any]) -> None:
+    listed = set(operation["responses"])
+    if "4XX" in listed:  # the Pinning Service API lists it by class
+        return
+    if operation.get("security"):
+        assert listed >= {"401", "403", "429"}
+    if "requestBody" in operation:
+        assert listed >= {"413", "422"}

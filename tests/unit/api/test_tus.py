@@ -254,6 +254,17 @@ def test_what_is_no_bytes_is_415_and_no_version_412(tmp_path: Path) -> None:
     run(go())
 
 
+def test_a_stranger_is_refused_before_the_version_is_looked_at(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with platform(tmp_path) as at:
+            stranger = await at.client(None)
+            assert (await stranger.post(TUS, headers={"Upload-Length": "1"})).status_code == 401
+            for method in ("HEAD", "PATCH", "DELETE", "POST"):
+                assert (await stranger.request(method, f"{TUS}/0")).status_code == 401
+
+    run(go())
+
+
 def test_a_removed_upload_is_gone_with_its_bytes(tmp_path: Path) -> None:
     async def go() -> None:
         async with platform(tmp_path) as at:

@@ -32,7 +32,7 @@ PlanName = Annotated[
     status_code=201,
     summary="Make an organisation",
     response_description="The organisation, with nobody in it.",
-    responses=responses(400, 401, 403, 404, 409, 422, 429),
+    responses=responses(400, 401, 403, 404, 409, 413, 422, 429),
 )
 async def create_organisation(
     request: Request, caller: ServerAdmin, wish: Annotated[schema.OrganisationWish, Body()]
@@ -82,7 +82,7 @@ async def get_any_organisation(
     "/organisations/{id}",
     summary="Change an organisation",
     response_description="The organisation as it is now.",
-    responses=responses(400, 401, 403, 404, 422, 429),
+    responses=responses(400, 401, 403, 404, 409, 413, 422, 429),
 )
 async def change_organisation(
     request: Request,
@@ -102,7 +102,7 @@ async def change_organisation(
     status_code=201,
     summary="Invite somebody into an organisation",
     response_description="The invitation and its token, shown this once.",
-    responses=responses(400, 401, 403, 404, 409, 422, 429),
+    responses=responses(400, 401, 403, 404, 409, 413, 422, 429),
 )
 async def invite_into(
     request: Request, caller: ServerAdmin, id: OrganisationId, wish: Annotated[schema.InvitationWish, Body()]
@@ -135,7 +135,7 @@ async def list_users(
     status_code=201,
     summary="Make a user",
     response_description="The user.",
-    responses=responses(400, 401, 403, 409, 422, 429),
+    responses=responses(400, 401, 403, 409, 413, 422, 429),
 )
 async def create_user(
     request: Request, caller: ServerAdmin, wish: Annotated[schema.UserWish, Body()]
@@ -161,7 +161,7 @@ async def get_user(request: Request, caller: ServerAdmin, id: UserId) -> Answer[
     "/users/{id}",
     summary="Change a user",
     response_description="The user as it is now.",
-    responses=responses(400, 401, 403, 404, 409, 422, 429),
+    responses=responses(400, 401, 403, 404, 409, 413, 422, 429),
 )
 async def change_user(
     request: Request, caller: ServerAdmin, id: UserId, change: Annotated[schema.UserChange, Body()]
@@ -190,7 +190,7 @@ async def list_plans(request: Request, caller: ServerAdmin) -> Answer[list[schem
     "/plans/{name}",
     summary="Make or change a plan",
     response_description="The plan.",
-    responses=responses(400, 401, 403, 422, 429),
+    responses=responses(400, 401, 403, 413, 422, 429),
 )
 async def put_plan(
     request: Request, caller: ServerAdmin, name: PlanName, wish: Annotated[schema.PlanWish, Body()]

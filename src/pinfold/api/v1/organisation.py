@@ -32,7 +32,7 @@ async def get_organisation(request: Request, caller: OrganisationReader) -> Answ
     "",
     summary="Rename my organisation",
     response_description="It, as it is now.",
-    responses=responses(400, 401, 403, 422, 429),
+    responses=responses(400, 401, 403, 413, 422, 429),
 )
 async def rename_organisation(
     request: Request, caller: OrganisationAdmin, change: Annotated[schema.Rename, Body()]
@@ -61,7 +61,7 @@ async def list_members(
     "/members/{id}",
     summary="Change a member's role",
     response_description="The member as it is now.",
-    responses=responses(400, 401, 403, 404, 409, 422, 429),
+    responses=responses(400, 401, 403, 404, 409, 413, 422, 429),
 )
 async def change_member(
     request: Request, caller: OrganisationAdmin, id: UserId, change: Annotated[schema.RoleChange, Body()]
@@ -89,7 +89,7 @@ async def remove_member(request: Request, caller: OrganisationAdmin, id: UserId)
     status_code=201,
     summary="Invite somebody",
     response_description="The invitation and its token, shown this once.",
-    responses=responses(400, 401, 403, 409, 422, 429),
+    responses=responses(400, 401, 403, 409, 413, 422, 429),
 )
 async def invite(
     request: Request, caller: OrganisationAdmin, wish: Annotated[schema.InvitationWish, Body()]

@@ -24,7 +24,7 @@ ProjectId = Annotated[UUID, Path(description="The project's id.", examples=[sche
     status_code=201,
     summary="Make a project",
     response_description="The project.",
-    responses=responses(400, 401, 403, 409, 422, 429),
+    responses=responses(400, 401, 403, 409, 413, 422, 429),
 )
 async def create_project(
     request: Request, caller: OrganisationAdmin, wish: Annotated[schema.ProjectWish, Body()]
@@ -70,7 +70,7 @@ async def get_project(request: Request, caller: OrganisationReader, id: ProjectI
     "/{id}",
     summary="Change a project",
     response_description="The project as it is now.",
-    responses=responses(400, 401, 403, 404, 409, 422, 429),
+    responses=responses(400, 401, 403, 404, 409, 413, 422, 429),
 )
 async def change_project(
     request: Request, caller: OrganisationAdmin, id: ProjectId, change: Annotated[schema.ProjectChange, Body()]

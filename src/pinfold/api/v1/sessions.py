@@ -24,7 +24,7 @@ router = APIRouter(prefix="/api/v1", tags=["people"])
     status_code=201,
     summary="Sign in",
     response_description="A session.",
-    responses=responses(400, 401, 403, 422, 429),
+    responses=responses(400, 401, 403, 413, 422, 429),
 )
 async def sign_in(request: Request, _limit: Anonymous, who: Annotated[schema.SignIn, Body()]) -> Answer[schema.Session]:
     """Signs somebody in for twelve hours.  The answer does not tell an unknown address from a wrong password."""
@@ -53,7 +53,7 @@ async def sign_out(request: Request, caller: Authenticated) -> Answer[schema.Gon
     status_code=201,
     summary="Sign up",
     response_description="A session.",
-    responses=responses(400, 403, 409, 422, 429),
+    responses=responses(400, 403, 409, 413, 422, 429),
 )
 async def sign_up(request: Request, _limit: Anonymous, who: Annotated[schema.SignUp, Body()]) -> Answer[schema.Session]:
     """Makes a user and their own organisation on the plan `free`, where the server allows that: 403 where not."""
@@ -74,7 +74,7 @@ async def sign_up(request: Request, _limit: Anonymous, who: Annotated[schema.Sig
     status_code=201,
     summary="Accept an invitation",
     response_description="A session in the organisation.",
-    responses=responses(400, 401, 403, 409, 422, 429),
+    responses=responses(400, 401, 403, 409, 413, 422, 429),
 )
 async def accept_invitation(
     request: Request, _limit: Anonymous, answer: Annotated[schema.Acceptance, Body()]
@@ -119,7 +119,7 @@ async def who_am_i(request: Request, caller: Authenticated) -> Answer[schema.Mys
     "/users/me",
     summary="Change myself",
     response_description="The user as it is now.",
-    responses=responses(400, 401, 403, 422, 429),
+    responses=responses(400, 401, 403, 413, 422, 429),
 )
 async def change_myself(
     request: Request, caller: Authenticated, change: Annotated[schema.OwnChange, Body()]

@@ -24,7 +24,7 @@ TokenId = Annotated[UUID, Path(description="The token's id.", examples=[schema.I
     status_code=201,
     summary="Make a token",
     response_description="The token, shown this once.",
-    responses=responses(400, 401, 403, 422, 429),
+    responses=responses(400, 401, 403, 413, 422, 429),
 )
 async def create_token(
     request: Request, caller: Authenticated, wish: Annotated[schema.TokenWish, Body()]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from email.utils import format_datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -25,6 +25,7 @@ from pinfold.api.multipart import usable_type
 from pinfold.api.v1.file_schema import Upload
 from pinfold.api.v1.upload_fields import FIELDS, Fields, checked_name
 from pinfold.core.errors import InvalidInput, PinfoldError
+from pinfold.services.accounts import Caller
 from pinfold.services.files.resumable import CHECKSUMS, Checksum, NewUpload, ResumableUpload, ResumableUploads
 
 VERSION: Final = "1.0.0"
@@ -44,8 +45,6 @@ class TusRoute(APIRoute):
 
         async def answer(request: Request) -> Response:
             try:
-                if request.method not in ("GET", "OPTIONS") and request.headers.get("tus-resumable") != VERSION:
-                    raise HTTPException(412, f"Tus-Resumable has to be {VERSION}", _VERSION_HEADER)
                 response = await handle(request)
             except PinfoldError as exc:
                 status = errors.STATUS[type(exc)]
@@ -65,23 +64,35 @@ class TusRoute(APIRoute):
 
 _CODES: Final = {412: "TUS_VERSION", 415: "WRONG_TYPE"}
 
+
+async def _speak_the_same(request: Request, caller: FilesWriter) -> Caller:
+    """Whoever may write and speaks this version: strangers are not told of it.  Raises: HTTPException."""
+    if request.headers.get("tus-resumable") != VERSION:
+        raise HTTPException(412, f"Tus-Resumable has to be {VERSION}", _VERSION_HEADER)
+    return caller
+
+
+Uploader = Annotated[Caller, Depends(_speak_the_same)]
+
 router = APIRouter(prefix=PATH, tags=["files"], route_class=TusRoute)
 UploadId = Annotated[str, Path(pattern=r"^[0-9a-f-]{1,64}$", description="The upload's id, from its Location.")]
 
 
-def _header(name: str, description: str, required: bool = False) -> dict[str, Any]:
-    schema = {"type": "string"}
-    return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
+def _header(name: str, description: str, required: bool = False, **schema: Any) -> dict[str, Any]:
+    wanted = {"type": "string", **schema}
+    return {"name": name, "in": "header", "required": required, "description": description, "schema": wanted}
 
 
-_VERSIONED: Final = _header("Tus-Resumable", f"`{VERSION}`.", required=True)
-_OFFSET: Final = _header("Upload-Offset", "How many bytes are here already.", required=True)
+_COUNT: Final = {"type": "integer", "minimum": 0, "maximum": _MAX_LENGTH}
+_VERSIONED: Final = _header("Tus-Resumable", f"`{VERSION}`.", required=True, enum=[VERSION])
+_OFFSET: Final = _header("Upload-Offset", "How many bytes are here already.", required=True, **_COUNT)
 _CHECKSUM: Final = _header("Upload-Checksum", "`sha1`, `sha256` or `md5`, a space, the digest in base64.")
 _BODY: Final[dict[str, Any]] = {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
 
 
 @router.options(
     "",
+    response_class=Response,
     status_code=204,
     summary="What resumable uploads can do",
     response_description="In headers: Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm.",
@@ -102,6 +113,7 @@ async def tus_options(request: Request, _caller: FilesWriter) -> Response:
 
 @router.post(
     "",
+    response_class=Response,
     status_code=201,
     summary="Begin a resumable upload",
     response_description="Begun; `Location` is where its bytes go.",
@@ -109,7 +121,7 @@ async def tus_options(request: Request, _caller: FilesWriter) -> Response:
     openapi_extra={
         "parameters": [
             _VERSIONED,
-            _header("Upload-Length", "Bytes of the whole file.", required=True),
+            _header("Upload-Length", "Bytes of the whole file.", required=True, **_COUNT),
             _header(
                 "Upload-Metadata",
                 "Pairs of a key and its value in base64, between commas: `filename`, `filetype`, "
@@ -121,7 +133,7 @@ async def tus_options(request: Request, _caller: FilesWriter) -> Response:
         "requestBody": _BODY,
     },
 )
-async def tus_create(request: Request, caller: FilesWriter) -> Response:
+async def tus_create(request: Request, caller: Uploader) -> Response:
     """Begins an upload of any size, whose room in the quota is taken at once.  Its first bytes may come with it."""
     uploads = _uploads(request)
     upload = await uploads.create(caller, _new(request))
@@ -134,12 +146,13 @@ async def tus_create(request: Request, caller: FilesWriter) -> Response:
 
 @router.head(
     "/{id}",
+    response_class=Response,
     summary="How far a resumable upload has come",
     response_description="In headers: Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires.",
     responses=responses(401, 403, 404, 410, 412, 422, 429),
     openapi_extra={"parameters": [_VERSIONED]},
 )
-async def tus_head(request: Request, caller: FilesWriter, id: UploadId) -> Response:
+async def tus_head(request: Request, caller: Uploader, id: UploadId) -> Response:
     """Says how many bytes are here, durably: the next ones go on there."""
     upload = await _uploads(request).get(caller, id)
     headers = {"Cache-Control": "no-store", "Upload-Length": str(upload.length_bytes), **_told(upload)}
@@ -150,13 +163,14 @@ async def tus_head(request: Request, caller: FilesWriter, id: UploadId) -> Respo
 
 @router.patch(
     "/{id}",
+    response_class=Response,
     status_code=204,
     summary="Send bytes of a resumable upload",
     response_description="Here, durably; `Pinfold-File-Id` names the file, once it is complete.",
     responses=responses(400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 423, 429, 460, 503, 507),
     openapi_extra={"parameters": [_VERSIONED, _OFFSET, _CHECKSUM], "requestBody": _BODY},
 )
-async def tus_append(request: Request, caller: FilesWriter, id: UploadId) -> Response:
+async def tus_append(request: Request, caller: Uploader, id: UploadId) -> Response:
     """Adds bytes where the upload stands; the last ones make it a file, stored and with its pin queued."""
     if request.headers.get("content-type", "") != _BYTES:
         raise HTTPException(415, f"the Content-Type of bytes is {_BYTES}")
@@ -168,13 +182,14 @@ async def tus_append(request: Request, caller: FilesWriter, id: UploadId) -> Res
 
 @router.delete(
     "/{id}",
+    response_class=Response,
     status_code=204,
     summary="Give up a resumable upload",
     response_description="Its bytes are gone; a file that it became stays.",
     responses=responses(401, 403, 404, 410, 412, 422, 423, 429),
     openapi_extra={"parameters": [_VERSIONED]},
 )
-async def tus_remove(request: Request, caller: FilesWriter, id: UploadId) -> Response:
+async def tus_remove(request: Request, caller: Uploader, id: UploadId) -> Response:
     """Removes the bytes and gives their room in the quota back."""
     await _uploads(request).remove(caller, id)
     return Response(status_code=204)
@@ -182,15 +197,24 @@ async def tus_remove(request: Request, caller: FilesWriter, id: UploadId) -> Res
 
 @router.post(
     "/{id}",
+    response_class=Response,
     summary="The same for clients that can only GET and POST",
     response_description="As of the method that X-HTTP-Method-Override names.",
     responses=responses(400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 423, 429, 460, 503, 507),
     openapi_extra={
-        "parameters": [_VERSIONED, _header("X-HTTP-Method-Override", "`PATCH`, `HEAD` or `DELETE`.", required=True)],
+        "parameters": [
+            _VERSIONED,
+            _header(
+                "X-HTTP-Method-Override",
+                "`PATCH`, `HEAD` or `DELETE`.",
+                required=True,
+                enum=["PATCH", "HEAD", "DELETE"],
+            ),
+        ],
         "requestBody": _BODY,
     },
 )
-async def tus_override(request: Request, caller: FilesWriter, id: UploadId) -> Response:
+async def tus_override(request: Request, caller: Uploader, id: UploadId) -> Response:
     """Does what the header X-HTTP-Method-Override says."""
     method = request.headers.get("x-http-method-override", "").upper()
     methods = {"PATCH": tus_append, "HEAD": tus_head, "DELETE": tus_remove}
@@ -201,6 +225,7 @@ async def tus_override(request: Request, caller: FilesWriter, id: UploadId) -> R
 
 @router.get(
     "/{id}",
+    response_model=Answer[Upload],
     summary="Look at a resumable upload",
     response_description="The upload.",
     responses=responses(401, 403, 404, 410, 422, 429),

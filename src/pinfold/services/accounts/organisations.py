@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from pinfold.core.errors import InvalidInput, RecordNotFound
+from pinfold.core.errors import InvalidInput, RecordConflict, RecordNotFound
 from pinfold.db import Database, changes, organisations, plans
 from pinfold.db.models import OrganisationRow, PlanRow
 from pinfold.db.paging import Wanted
@@ -61,7 +61,8 @@ class OrganisationsService:
     async def update(self, caller: Caller, organisation_id: str, values: dict[str, Any]) -> Organisation:
         """The organisation with some of ``CHANGEABLE`` changed; a suspended one is refused everywhere at once.
 
-        A quota of None is the plan's.  Raises: Forbidden, InvalidInput, RecordNotFound.
+        A quota of None is the plan's.
+        Raises:  Forbidden, InvalidInput, RecordNotFound; RecordConflict for who would suspend their own.
         """
         caller.require(Scope.SERVER_ADMIN)
         write = self._database.everybody.write
@@ -105,6 +106,10 @@ def _update(
     if unknown := values.keys() - CHANGEABLE:
         raise InvalidInput(f"an organisation has no {', '.join(sorted(unknown))} to change")
     row = _there(session, organisation_id)
+    if values.get("status") == "suspended" and caller.token_id and row.id == caller.organisation_id:
+        raise RecordConflict(  # nobody might be left who could let them in again
+            "this is the organisation of your own token", hint="Use a token of another one, or `pinfold org suspend`."
+        )
     change = changes.begin_for(session, row.id, caller.actor, now)
     if "plan" in values:
         _require_plan(session, values["plan"])

@@ -5,8 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum
+from functools import cache
+from typing import Final, cast
 
-from sqlalchemy import ColumnElement, Update, case, delete, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    Table,
+    Update,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from pinfold.db import dialect
@@ -14,7 +30,7 @@ from pinfold.db.models import ReconciliationRow as Row
 
 _ORDINARY = 1
 _PRIORITIES = (2, 1, 0)
-_IN_ONE_STATEMENT = 500  # rows; SQLite takes 32,766 variables
+_TABLE: Final = cast(Table, Row.__table__)
 
 
 class Lane(IntEnum):
@@ -33,33 +49,34 @@ def mark_due(session: Session, root: str, now: datetime, priority: int = _ORDINA
 
 def mark_all_due(session: Session, priorities: Mapping[str, int], now: datetime) -> None:
     """The same for many roots, each with its priority; one that waits already keeps the higher one."""
-    roots = sorted(priorities)  # in one order everywhere, so that nobody waits in a ring
-    for start in range(0, len(roots), _IN_ONE_STATEMENT):
-        rows = [
-            {
-                "root": root,
-                "generation": 1,
-                "lane": Lane.LOOK,
-                "priority": priorities[root],
-                "due_at": now,
-                "attempts": 0,
-            }
-            for root in roots[start : start + _IN_ONE_STATEMENT]
-        ]
-        statement = dialect.insert(session, Row).values(rows)
-        new = statement.excluded
-        session.execute(
-            statement.on_conflict_do_update(
-                index_elements=[Row.root],
-                set_={
-                    "generation": Row.generation + 1,
-                    "lane": new.lane,
-                    "priority": case((Row.priority > new.priority, Row.priority), else_=new.priority),
-                    "due_at": new.due_at,
-                    "attempts": 0,
-                },
-            )
-        )
+    if priorities:
+        # In one order everywhere, so that nobody waits in a ring.
+        rows = [{"root": root, "priority": priorities[root], "due_at": now} for root in sorted(priorities)]
+        session.connection().execute(_upsert(dialect.is_sqlite(session)), rows)
+
+
+@cache
+def _upsert(is_sqlite: bool) -> Insert:
+    """The statement that makes a root due: made once, since making it costs more than carrying it out."""
+    statement = sqlite.insert(_TABLE) if is_sqlite else postgresql.insert(_TABLE)
+    new = statement.excluded
+    return statement.values(
+        root=bindparam("root"),
+        generation=1,
+        lane=Lane.LOOK.value,
+        priority=bindparam("priority"),
+        due_at=bindparam("due_at"),
+        attempts=0,
+    ).on_conflict_do_update(
+        index_elements=[_TABLE.c.root],
+        set_={
+            "generation": _TABLE.c.generation + 1,
+            "lane": new.lane,
+            "priority": case((_TABLE.c.priority > new.priority, _TABLE.c.priority), else_=new.priority),
+            "due_at": new.due_at,
+            "attempts": 0,
+        },
+    )
 
 
 def lease(

@@ -131,14 +131,14 @@ def build(services: Services | None, *, max_request_bytes: int, metrics_access: 
     api.state.max_request_bytes = max_request_bytes
     api.state.metrics_access = metrics_access
     errors.add_error_handlers(api)
-    for router in (
+    for router in (  # looked through in this order, so what is asked for most often comes first
+        pins_bulk.router,
+        pins.router,
+        psa.router,
         tus.router,
         files.router,
         jobs.router,
         uploads.router,
-        pins_bulk.router,
-        pins.router,
-        psa.router,
         webhooks.router,
         usage.router,
         sessions.router,

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, Final, TypeVar
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import BlockNotFound, PinNotFound, QuotaExceeded
+from pinfold.core.errors import BlockNotFound, PinNotFound, QuotaExceeded, StoreUnreadable
 from pinfold.core.pin import PinMode
 from pinfold.engine.interface import PLAINLY, Content, Peer, PeerStatus, PinOptions, TrackerStatus
 from pinfold.node import Node
@@ -43,7 +43,9 @@ class EmbeddedEngine:
         self._fetchers = ThreadPoolExecutor(fetches, thread_name_prefix="engine-fetch")
 
     async def peers(self) -> Sequence[Peer]:
-        """The one there is."""
+        """The one there is.  Raises: StoreUnreadable, where the data folder was removed beneath it."""
+        if not self._node.data_dir.exists():
+            raise StoreUnreadable(f"the data folder {self._node.data_dir} is not there any more")
         return (PEER,)
 
     async def put_car(self, car: BinaryIO) -> None:

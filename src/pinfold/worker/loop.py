@@ -111,8 +111,11 @@ class Worker:
         if not self._running:
             return
         late = dict(self._running)
+        for task, lease in late.items():
+            if lease.lane is Lane.FETCH:  # may take hours, and goes on later from where it stands
+                task.cancel()
         await asyncio.wait(late, timeout=grace_s)
         for task, lease in late.items():
-            if not task.done():
+            if not task.done() or task.cancelled():
                 task.cancel()
                 await self._reconciler.release(lease)

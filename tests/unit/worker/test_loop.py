@@ -205,11 +205,11 @@ def test_what_has_to_be_fetched_holds_up_nothing_that_is_here(tmp_path: Path) ->
     run(go())
 
 
-def test_a_stop_ends_fetches_and_gives_them_back(tmp_path: Path) -> None:
+def test_a_stop_ends_fetches_at_once_and_gives_them_back(tmp_path: Path) -> None:
     (cid,) = cids(1)
 
     async def go() -> None:
-        async with running(tmp_path, grace_s=0.05) as at:
+        async with running(tmp_path, grace_s=60) as at:
             at.engine.far = {cid: Content(3, 30)}
             await at.ask(cid)
             while not at.engine.fetching:

@@ -39,7 +39,7 @@ async def sign_in(request: Request, _limit: Anonymous, who: Annotated[schema.Sig
     "/sessions",
     summary="Sign out",
     response_description="The session is over.",
-    responses=responses(400, 401, 403, 429),
+    responses=responses(401, 403, 409, 429),
 )
 async def sign_out(request: Request, caller: Authenticated) -> Answer[schema.Gone]:
     """Ends the session whose token is sent."""

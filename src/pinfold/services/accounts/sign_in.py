@@ -95,9 +95,9 @@ class SignInService:
         return await self._database.everybody.write(_open, user.id, organisation, token, actor, self._clock())
 
     async def sign_out(self, caller: Caller) -> None:
-        """End the session that ``caller`` speaks in.  Raises: InvalidInput, where their token is none."""
+        """End the session that ``caller`` speaks in.  Raises: RecordConflict, where their token is none."""
         if caller.kind != "session":
-            raise InvalidInput("this token is no session", hint="DELETE /api/v1/tokens/{id} revokes it.")
+            raise RecordConflict("this token is no session", hint="DELETE /api/v1/tokens/{id} revokes it.")
         await self._database.of(caller.organisation_id).write(_close, caller, self._clock())
 
     async def sign_up(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from limits.aio.storage import RedisStorage
 from limits.errors import ConfigurationError
+from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from pinfold.core.errors import InvalidSetting
@@ -64,12 +65,9 @@ class RedisCounter:
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
         try:
+            self._pool = ConnectionPool.from_url(url, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S)
             self._redis = RedisStorage(
-                url,
-                implementation="redispy",
-                key_prefix="pinfold",
-                socket_timeout=_PATIENCE_S,
-                socket_connect_timeout=_PATIENCE_S,
+                url, implementation="redispy", key_prefix="pinfold", connection_pool=cast(Any, self._pool)
             )
         except (ConfigurationError, ValueError, RedisError):
             # Not "from": what they say has the URL in it, and that may have a password.
@@ -93,4 +91,4 @@ class RedisCounter:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.bridge.get_connection().aclose()
+        await self._pool.aclose()

@@ -14,7 +14,10 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
 )
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each, which nobody needs
 
 REGISTRY: Final = CollectorRegistry(auto_describe=True)
 """Ours alone: what libraries register elsewhere is not shown."""

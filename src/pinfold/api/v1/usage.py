@@ -161,7 +161,7 @@ async def get_usage_total(request: Request, caller: UsageReader) -> Answer[Usage
 
 @router.post("/measure", summary="Measure bytes now", response_description="Done.", responses=responses(401, 403))
 async def measure_usage(request: Request, caller: UsageReader) -> Answer[Measured]:
-    """Counts unique and shared bytes now, unless that was done within the last half minute."""
+    """Counts unique and shared bytes now, unless that was done a moment ago: where it takes long, not again soon."""
     return Answer(success=True, data=Measured(measured_at=await _service(request).measure()))
 
 

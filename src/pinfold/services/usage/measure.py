@@ -7,6 +7,7 @@ pins' bitmaps, then differences.  All are measured together, for what is one's a
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -18,8 +19,9 @@ from pinfold.node.footprint import reached, shares
 from pinfold.services.clock import Clock, utc_now
 from pinfold.services.threads import Threads
 
-FRESH: Final = timedelta(seconds=30)
-"""Whoever asks for a measurement gets the last one, if it is no older: anybody may ask, and it takes some work."""
+FRESH: Final = timedelta(seconds=1)
+"""Whoever asks for a measurement gets the last one, if it is no older, or no older than ten times what it took: anybody
+may ask, and it takes work."""
 _PAGE: Final = 5000  # about 50 ms of work
 _PAUSE_S: Final = 0.05  # between pages: requests in this process need the interpreter too
 
@@ -34,25 +36,26 @@ class Measurer:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._measured_at: datetime | None = None
+        self._fresh = FRESH
 
     async def measure(self) -> datetime:
         """When it was measured: now, or a moment ago.  Raises: the failures of the database and the store."""
         async with self._lock:
             now = self._clock()
-            if self._measured_at is None or not now - FRESH <= self._measured_at <= now:
+            if self._measured_at is None or not now - self._fresh <= self._measured_at <= now:
                 await self._measure(now)
-                self._measured_at = now
-            return self._measured_at
+            return self._measured_at or now
 
     async def measure_now(self) -> None:
         """Measure, however fresh the last one is."""
         async with self._lock:
-            now = self._clock()
-            await self._measure(now)
-            self._measured_at = now
+            await self._measure(self._clock())
 
     async def _measure(self, now: datetime) -> None:
+        began = time.monotonic()
         await self._threads.run(lambda: self._work(now.date(), now))
+        self._measured_at = now
+        self._fresh = max(FRESH, 10 * timedelta(seconds=time.monotonic() - began))
 
     def _work(self, day: date, now: datetime) -> None:
         everybody, store = self._database.everybody, self._node.store

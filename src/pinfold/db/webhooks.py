@@ -202,7 +202,10 @@ def seconds_to_next(session: Session, now: datetime) -> float | None:
     """How long until a delivery that nobody holds is due; None where none is on its way."""
     earliest = session.scalar(
         select(WebhookDeliveryRow.due_at)
-        .where(WebhookDeliveryRow.status == "queued", WebhookDeliveryRow.lease_owner.is_(None))
+        .where(
+            WebhookDeliveryRow.status == "queued",
+            or_(WebhookDeliveryRow.lease_expires_at.is_(None), WebhookDeliveryRow.lease_expires_at <= now),
+        )
         .order_by(WebhookDeliveryRow.due_at)
         .limit(1)
     )

@@ -57,8 +57,9 @@ class WebhookWorker:
         if free <= 0:
             return None  # the end of an attempt wakes us
         try:
-            if await self._deliverer.seconds_to_next() is None:
-                return self._poll_s
+            # A look before the write that a lease is: mostly nothing is due.
+            if (seconds := await self._deliverer.seconds_to_next()) is None or seconds > 0:
+                return self._poll_s if seconds is None else min(seconds, self._poll_s)
             taken = await self._deliverer.lease(free, without=self._not_now())
         except DATABASE_FAILURES as exc:  # the next round may find it well again
             log.error("cannot take webhook deliveries", **{fields.ERROR: repr(exc)})

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from pinfold.db import Database, changes
+from pinfold.db import Database, changes, webhooks
 from pinfold.db.changes import SYSTEM
 from pinfold.services.accounts import Caller
 from pinfold.services.webhooks import Deliverer, WebhooksService
@@ -159,5 +159,22 @@ def test_a_stop_waits_for_what_is_under_way_and_gives_the_rest_back(house: House
         await running
         assert await house.statuses(webhook) == ["delivered"]
         assert len({event_id for event_id, _ in receiver.got}) == 1
+
+    asyncio.run(go())
+
+
+def test_what_a_killed_worker_held_is_delivered_once_its_lease_ends(house: House) -> None:
+    async def go() -> None:
+        webhook, receiver = await house.webhook("pin.failed")
+        await house.tell("pin.failed")
+        now = datetime.now(UTC)
+        leased = await house.database.everybody.write(webhooks.lease, "killed", 10, now, now + timedelta(seconds=0.2))
+        assert len(leased) == 1
+        worker = house.worker()
+        running = asyncio.create_task(worker.run())
+        await receiver.until(1)
+        worker.stop()
+        await running
+        assert await house.statuses(webhook) == ["delivered"]
 
     asyncio.run(go())

@@ -217,6 +217,7 @@ def _periodic(
         Periodic("reservations", RELEASE_EVERY_S, lambda: LimitsService(database).release_expired()),
         Periodic("resumable-uploads", SWEEP_EVERY_S, resumable.sweep),
         Periodic("old-jobs", PRUNE_EVERY_S, background.prune),
+        Periodic("old-sessions", PRUNE_EVERY_S, lambda: AccountsService(database).prune_sessions()),
         Periodic("old-events", PRUNE_EVERY_S, lambda: prune_events(database, settings.webhook_events_days)),
         Periodic("old-traffic", PRUNE_EVERY_S, lambda: prune_traffic(database)),
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import CursorResult, LargeBinary, and_, bindparam, func, select, update
+from sqlalchemy import CursorResult, LargeBinary, and_, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from pinfold.db.models import MembershipRow, OrganisationRow, PlanRow, TokenRow, UserRow
@@ -149,6 +149,15 @@ def insert(session: Session, row: TokenRow) -> TokenRow:
     session.add(row)
     session.flush()
     return row
+
+
+def remove_sessions(session: Session, ended_before: datetime, limit: int = 1000) -> int:
+    """Forget sessions that ended before then, in a session for everybody; how many those were."""
+    ended = select(TokenRow.id).where(TokenRow.kind == "session", TokenRow.expires_at < ended_before).limit(limit)
+    ids = session.scalars(ended).all()
+    return _changed(
+        session.execute(delete(TokenRow).where(TokenRow.id.in_(ids)).execution_options(synchronize_session=False))
+    )
 
 
 def give_first_to(session: Session, user_id: str, scopes: list[str]) -> None:

@@ -285,6 +285,21 @@ def test_somebody_signs_in_works_and_signs_out(database: Database) -> None:
     inside(database, work)
 
 
+def test_sessions_that_ended_long_ago_are_forgotten_and_nothing_else(database: Database) -> None:
+    async def work(house: House) -> None:
+        owner = await house.owner()
+        await house.join(owner, "ada@example.org", Role.MEMBER)
+        _, token = await house.tokens.create(owner, "x", [Scope.FILES_READ], expires_at=START + MINUTE)
+        house.now = START + timedelta(days=30)
+        assert await house.accounts.prune_sessions() == 0
+        house.now += SESSION_LENGTH + MINUTE
+        assert await house.accounts.prune_sessions() == 1
+        await refused(Unauthorised, house.caller(token), "expired")
+        await house.caller((await house.sign_in.sign_in("ada@example.org", SECRET)).token)
+
+    inside(database, work)
+
+
 def test_a_refusal_does_not_tell_who_is_known(database: Database) -> None:
     async def work(house: House) -> None:
         owner = await house.owner()

@@ -25,6 +25,7 @@ from pinfold.telemetry import fields, logger
 log = logger("services")
 
 DEFAULT_ADMINISTRATOR: Final = "admin@localhost"
+_SESSIONS_KEPT: Final = timedelta(days=30)
 _MOST_KNOWN: Final = 10_000  # holders, a kilobyte each
 _NOTE_EVERY: Final = timedelta(minutes=1)
 """How exact the time of a token's last use is: a write for each would cost more than most requests."""
@@ -96,6 +97,10 @@ class AccountsService:
         """Take one use of a token that has a number of them.  Raises: Unauthorised, where none is left."""
         if caller.has_limited_uses and not await self._database.everybody.write(tokens.spend, caller.token_id):
             raise Unauthorised("this token has no use left", hint="Ask whoever gave it for another.")
+
+    async def prune_sessions(self) -> int:
+        """Forget sessions that ended a month ago; the audit log keeps that they were.  How many those were."""
+        return await self._database.everybody.write(tokens.remove_sessions, self._clock() - _SESSIONS_KEPT)
 
     async def close(self) -> None:
         """Write down the last uses of tokens."""

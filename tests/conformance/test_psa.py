@@ -6,15 +6,20 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from pinfold.core.cid import CID
 from pinfold.core.multihash import IDENTITY
+from pinfold.db import roots
+from pinfold.db.models import PinRow
 from pinfold.services.accounts import Scope
 from tests.support.platform import PATIENCE_S, Platform, platform, run
 
@@ -338,5 +343,25 @@ def test_a_used_up_quota_is_insufficient_funds(play: Play) -> None:
         assert response.json()["data"]["accepted"] == 1000, response.text
         response = await free.post("/psa/pins", json={"cid": NOWHERE})
         assert (response.status_code, response.json()["error"]["reason"]) == (409, "INSUFFICIENT_FUNDS")
+
+    play(story)
+
+
+def test_a_pin_under_way_says_how_far_it_has_come(play: Play) -> None:
+    async def story(on: Platform) -> None:
+        added = [await add(on.api, NOWHERE, name=name) for name in ("one", "two")]
+        other = await add(on.api, inline("here"))
+        await until(on.api, other["requestid"], "pinned")
+        await until(on.api, added[0]["requestid"], "failed")
+
+        def under_way(session: Session) -> None:
+            session.execute(update(PinRow).where(PinRow.root == NOWHERE).values(status="pinning", error=None))
+            roots.set_progress(session, NOWHERE, 1200, 34_567, datetime.now(UTC))
+
+        await on.database.everybody.write(under_way)
+        for one in (await ls(on.api, "status=pinning"))["results"]:
+            assert one["info"]["status_details"] == "1,200 blocks, 34,567 bytes are here"
+        one = (await on.api.get(f"/psa/pins/{other['requestid']}")).json()
+        assert "status_details" not in one["info"]
 
     play(story)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pinfold.db import dialect
@@ -14,6 +16,11 @@ from pinfold.db.models import RootRow
 def of_root(session: Session, root: str) -> RootRow | None:
     """What is known of one root's content; None where nobody has looked yet."""
     return session.get(RootRow, root)
+
+
+def of_roots(session: Session, roots: Sequence[str]) -> Sequence[RootRow]:
+    """What is known of these roots' content."""
+    return session.scalars(select(RootRow).where(RootRow.root.in_(roots))).all()
 
 
 def set_progress(session: Session, root: str, blocks: int, size_bytes: int, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -68,7 +69,7 @@ async def list_pins(
     wanted = query.pin_filter(cid, name, match, status, before, after, meta)
     pins: PinsService = request.app.state.services.pins
     found = await pins.page(caller, wanted, limit)
-    results = [await _told(request, one) for one in found.requests]
+    results = await _told_all(request, found.requests)
     return Told({"count": max(found.total, len(results)), "results": results})
 
 
@@ -154,6 +155,13 @@ def _unknown(requestid: str) -> PinNotFound:
 
 
 async def _told(request: Request, found: PinRequest) -> dict[str, Any]:
+    (one,) = await _told_all(request, [found])
+    return one
+
+
+async def _told_all(request: Request, found: Sequence[PinRequest]) -> list[dict[str, Any]]:
     pins: PinsService = request.app.state.services.pins
-    progress = await pins.progress(found.cid) if found.status is RequestStatus.PINNING else None
-    return told(found, request.app.state.delegates, progress)
+    under_way = [one.cid for one in found if one.status is RequestStatus.PINNING]
+    progress = await pins.progress(under_way) if under_way else {}
+    delegates = request.app.state.delegates
+    return [told(one, delegates, progress.get(one.cid.to_v1()) if progress else None) for one in found]

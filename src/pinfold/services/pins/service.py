@@ -127,9 +127,10 @@ class PinsService:
         found = await database.read(pin_lists.page, wanted, limit, offset=offset, cursor=cursor)
         return PinsPage(tuple(map(PinRequest.of_row, found.rows)), found.total, found.is_exact, found.has_more)
 
-    async def progress(self, cid: CID) -> Progress | None:
-        """How far the content of a CID that the caller has asked for has come; None where nothing is known."""
-        return _progress(await self._database.everybody.read(roots.of_root, root_of(cid)))
+    async def progress(self, cids: Sequence[CID]) -> dict[CID, Progress]:
+        """How far the content of CIDs that the caller has asked for has come, by CIDv1, where something is known."""
+        rows = await self._database.everybody.read(roots.of_roots, sorted({root_of(cid) for cid in cids}))
+        return {CID.parse(row.root): progress for row in rows if (progress := _progress(row)) is not None}
 
     async def report(self, caller: Caller, cid: CID) -> PinReport:
         """How ``cid`` stands.  Raises: PinNotFound where no request of the caller's organisation names it."""

@@ -86,7 +86,7 @@ def _in_one_transaction(engine: Engine, asks: list[Ask]) -> list[Ask]:
 
 
 def _savepoint(connection: Connection, number: int) -> None:
-    # By hand: the toolkit's nested transactions cost as much as a small write.
+    # By hand: the toolkit's nested transactions cost four times as much.
     if number and connection.dialect.name == "postgresql":
         connection.exec_driver_sql("RELEASE SAVEPOINT one; SAVEPOINT one")  # one message there and back
         return

@@ -1,8 +1,8 @@
 """Queries that run with nearly every request: made into SQL once, and carried out without the toolkit in between.
 
 The toolkit takes several times as long to get such a small query to the database and its rows back as the database
-takes to answer it.  Only queries that are worth it are here, and their scope holds as everywhere: one that reads rows of
-organisations has a parameter ``organisation_id``, and gets it from the session.
+takes to answer it.  Only queries that are worth it are here, and their scope holds as everywhere: one that reads rows
+of organisations has a parameter ``organisation_id``, and gets it from the session.
 """
 
 from __future__ import annotations

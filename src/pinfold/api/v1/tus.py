@@ -200,7 +200,10 @@ async def tus_remove(request: Request, caller: Uploader, id: UploadId) -> Respon
     response_class=Response,
     summary="The same for clients that can only GET and POST",
     response_description="As of the method that X-HTTP-Method-Override names.",
-    responses=responses(400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 423, 429, 460, 503, 507),
+    responses={
+        204: {"description": "As of PATCH or DELETE."},
+        **responses(400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 423, 429, 460, 503, 507),
+    },
     openapi_extra={
         "parameters": [
             _VERSIONED,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,12 +60,20 @@ def connect(url: str, *, only_reads: bool = False) -> Engine:
         return _connect_postgresql(parsed, only_reads)
     if backend != "sqlite" or parsed.database in (None, "", ":memory:"):
         raise InvalidSetting(f"database_url names {parsed.drivername!r}; it takes an SQLite file or postgresql://…")
+    if not only_reads:
+        _make_private(str(parsed.database))
     engine = create_engine(parsed, json_deserializer=orjson.loads)
     event.listen(engine, "connect", _prepare)
     if only_reads:
         event.listen(engine, "connect", _refuse_writes)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _make_private(path: str) -> None:
+    """Make the file before SQLite does: it holds keys of webhooks, which only its owner may read, here and in its log."""
+    with suppress(OSError):  # there already, or SQLite will say what is wrong
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _connect_postgresql(url: URL, only_reads: bool) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -14,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pinfold.core.errors import InvalidSetting, StoreFull, StoreUnreadable
-from pinfold.db import Database
+from pinfold.db import Database, tokens
 from pinfold.db.asks import Ask, tell
 from pinfold.db.identifiers import new_id
 from pinfold.db.lanes import MOST_TOGETHER, Lanes
@@ -134,3 +135,15 @@ def test_an_outcome_is_told_once_and_nobody_who_left_minds() -> None:
     assert isinstance(bad.waiting, Future)
     assert good.waiting.result() == 7
     assert isinstance(bad.waiting.exception(), ValueError)
+
+
+def test_nobody_but_its_owner_can_read_the_file_or_its_log(tmp_path: Path) -> None:
+    path = tmp_path / "platform.sqlite3"
+    database = Database(f"sqlite:///{path}")
+    try:
+        database.everybody.read_now(tokens.count)
+        modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()}
+    finally:
+        database.close()
+    assert "platform.sqlite3-wal" in modes
+    assert set(modes.values()) == {0o600}

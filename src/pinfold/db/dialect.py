@@ -71,7 +71,7 @@ def connect(url: str, *, only_reads: bool = False) -> Engine:
 
 
 def _make_private(path: str) -> None:
-    """Make the file before SQLite does: it holds keys of webhooks, which only its owner may read, here and in its log."""
+    """Make the file before SQLite does: only its owner may read the keys of webhooks, here and in its log."""
     with suppress(OSError):  # there already, or SQLite will say what is wrong
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 

@@ -1,4 +1,4 @@
-"""The tables.
+"""The tables; in one file, because they refer to each other and are read side by side.
 
 What belongs to an organisation carries its id and is only reached through a session that is bound to it (``scope``):
 

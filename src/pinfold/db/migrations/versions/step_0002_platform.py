@@ -1,7 +1,7 @@
 """The platform: organisations and what is theirs.
 
 What the first version kept of one owner becomes the first organisation's: rows are read, the old tables dropped, the
-new ones made, and the rows written again.
+new ones made, and the rows written again.  Long, because a step keeps the tables as they were when it was written.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ async def assemble(
         owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         reconciler = Reconciler(database, engine, locks, owner=owner)
         if is_first:
-            await reconciler.catch_up()
+            await reconciler.release_all()
             for release in (webhooks.release_all, upkeep_rows.release_all):  # what a killed one held
                 await database.everybody.write(release)
         worker = Worker(reconciler, concurrency=settings.worker_concurrency, fetches=settings.fetch_concurrency)
@@ -108,6 +108,8 @@ async def assemble(
         if Role.WORKER in roles:
             working.append(asyncio.create_task(worker.run(settings.shutdown_grace_s)))
             stack.push_async_callback(_stop, worker, working[0])
+        if is_first:  # beside everything else: with millions of pins it takes minutes
+            stack.push_async_callback(_cancel, asyncio.create_task(reconciler.catch_up()))
 
         threads = Threads()
         stack.push_async_callback(threads.close)

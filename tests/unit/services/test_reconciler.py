@@ -11,7 +11,7 @@ import pytest
 from pinfold.core.cid import CID
 from pinfold.core.errors import BlockCorrupt, BlockNotFound
 from pinfold.engine import Peer, PeerStatus, TrackerStatus
-from pinfold.services.pins import Health, RequestStatus
+from pinfold.services.pins import Health, RequestStatus, jobs
 from pinfold.services.pins.jobs import FIRST_DELAY_S, LEASE, LONGEST_DELAY_S
 from tests.support.pins_world import World
 from tests.support.platform import run
@@ -204,8 +204,28 @@ def test_a_start_finds_what_differs_and_nothing_else(play: Play) -> None:
         await world.ask(OTHER)
         await world.worker("killed").lease(1)
         world.engine.calls.clear()
+        await world.reconciler.release_all()
         await world.reconciler.catch_up()
         await world.work()
         assert sorted(world.engine.calls) == sorted([("pin", lost), ("pin", OTHER), ("unpin", orphan)])
+
+    play(story)
+
+
+def test_a_comparison_goes_over_more_roots_than_a_page_has(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_PAGE", 7)
+
+    async def story(world: World) -> None:
+        for number in range(30):
+            await world.ask(CID.of(b"%d" % number))
+        await world.work()
+        lost = {CID.of(b"%d" % number) for number in range(0, 30, 2)}
+        orphans = {CID.of(b"orphan %d" % number) for number in range(20)}
+        world.engine.kept = (world.engine.kept - lost) | orphans
+        world.engine.calls.clear()
+        await world.reconciler.catch_up()
+        await world.work()
+        expected = [("pin", cid) for cid in lost] + [("unpin", cid) for cid in orphans]
+        assert sorted(world.engine.calls) == sorted(expected)
 
     play(story)

@@ -5,7 +5,7 @@ Why nothing acknowledged is lost, and nothing else is kept for long:
 1. The node adds and pins in one step, so no gc comes between the blocks and their pin.  The pin bears the platform's
    name, which tells it from what people pinned by hand: such a pin keeps its name, and the platform never removes it.
 2. Rows are written only after that, and the caller is answered only after the rows are durable.
-3. Killed between 1 and 2: at the next start ``Reconciler.catch_up`` finds a pin of the platform that no row wants,
+3. Killed between 1 and 2: after the next start ``Reconciler.compare`` finds a pin of the platform that no row wants,
    and lets go of it; gc takes the blocks.  Killed before 1: the blocks were never pinned; gc takes them.
 4. The worker's pin makes it official; with the embedded engine the content is pinned already and that is quick.
 """

@@ -6,6 +6,7 @@ not here goes to another lane (``Lane.FETCH``), where it may take its time witho
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pinfold.core.cid import CID
 from pinfold.core.errors import BlockNotFound, Corrupt, PinfoldError, QuotaExceeded, Stopped
 from pinfold.db import Database, reconciliations, wishes
 from pinfold.db.reconciliations import Lane
+from pinfold.db.session import DATABASE_FAILURES
 from pinfold.db.wishes import Wish
 from pinfold.engine import Content, Engine, PeerStatus, PinOptions, TrackerStatus
 from pinfold.services.clock import Clock, utc_now
@@ -34,7 +36,7 @@ FIRST_DELAY_S: Final = 2.0
 LONGEST_DELAY_S: Final = 3600.0
 _JITTER: Final = 0.2  # so that what failed together is not tried again together
 _LOOK_AGAIN_S: Final = 1.0  # while an engine is at it
-_PAGE: Final = 1000  # CIDs compared at a time at start
+_PAGE: Final = 1000  # CIDs compared at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +161,16 @@ class Reconciler:
         ]
         return _of(lease, statuses=statuses, failure=str(exc), is_final=is_final, again_in=again_in)
 
-    async def catch_up(self) -> None:
-        """After a start as the only process: release what a killed one held, and mark what differs."""
+    async def release_all(self) -> None:
+        """Let go of what a killed process held; for the start of the only process there is."""
         await self._database.everybody.write(reconciliations.release_all)
-        await self.compare()
+
+    async def catch_up(self) -> None:
+        """``compare``, while everything else runs; what fails is left to the comparison of the next hour."""
+        try:
+            await self.compare()
+        except (*DATABASE_FAILURES, PinfoldError) as exc:
+            log.error("cannot compare pins with what is wished for", **{fields.ERROR: repr(exc)})
 
     async def compare(self) -> None:
         """Mark what differs between the node's pins and what is wished for, beside everything else that runs.
@@ -171,14 +179,20 @@ class Reconciler:
            such a pin as well; it makes sure of it, under the lock, when it writes its rows.
         2. A pin can have been removed at the node while nothing ran here.
         """
-        kept = {root_of(cid) async for cid in self._engine.pins()}
-        wanted_and_kept: set[str] = set()
+        kept: set[str] = set()
+        async for cid in self._engine.pins():
+            kept.add(root_of(cid))
+            if len(kept) % _PAGE == 0:
+                await asyncio.sleep(0)  # an engine may have them all at hand, and requests wait
+        forgotten = set(kept)
         after = ""
         while page := await self._database.everybody.read(wishes.wanted_after, after, _PAGE):
-            wanted_and_kept |= kept.intersection(page)
+            forgotten.difference_update(page)
             await self._mark([root for root in page if root not in kept])
             after = page[-1]
-        await self._mark(sorted(kept - wanted_and_kept))
+        del kept
+        while forgotten:
+            await self._mark([forgotten.pop() for _ in range(min(_PAGE, len(forgotten)))])
 
     async def _mark(self, roots: Sequence[str]) -> None:
         if roots:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from itertools import islice
-from typing import Any, Final, NamedTuple, cast
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from sqlalchemy import Integer, Select, bindparam, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from pinfold.db.models import PinRow, TotalsRow, UTCDateTime
 from pinfold.db.prepared import Prepared
+
+T = TypeVar("T")
 
 
 class _Row(NamedTuple):
@@ -40,6 +44,7 @@ class _Row(NamedTuple):
 
 
 _CREATED_AT: Final = _Row._fields.index("created_at")
+_COURSE: Final = ("queued", "pinning", "pinned", "failed")
 _LIMIT: Final = bindparam("limit", type_=Integer)
 _OURS: Final = (PinRow.organisation_id == bindparam("organisation_id"), PinRow.of_file.is_(False))
 _BY_STATUS: Final = PinRow.status == bindparam("status")
@@ -66,17 +71,29 @@ _PINS: Final = Prepared(
 )
 
 
+def in_order(statuses: Collection[str]) -> list[str]:
+    """Statuses as requests go through them; each is asked for by a statement of its own.
+
+    A request that goes on between two statements is then found twice, which ``merged`` sees, and not never.
+    """
+    return sorted(statuses, key=_COURSE.index)
+
+
+def merged(pages: Sequence[Sequence[T]], key: Callable[[T], datetime], start: int, stop: int) -> list[T]:
+    """Rows ``start`` to ``stop`` of pages that are each the newest first; of one found twice, as it was found last."""
+    rows = heapq.merge(*pages, key=key, reverse=True)
+    return list(islice((deque(same, 1).pop() for _, same in groupby(rows, key)), start, stop))
+
+
 def newest(session: Session, statuses: Collection[str], limit: int, before: datetime | None) -> Sequence[PinRow]:
     """Up to ``limit`` requests with one of these statuses (none: with any), newest first; rows to be read only."""
     given: dict[str, Any] = {"limit": limit} | ({} if before is None else {"before": before})
     statement = _LISTS[bool(statuses), before is not None]
     pages = [
         statement.rows(session, **given, **({"status": status} if status else {}))
-        for status in sorted(statuses) or [""]
+        for status in in_order(statuses) or [""]
     ]
-    found = pages[0]
-    if len(pages) > 1:
-        found = list(islice(heapq.merge(*pages, key=lambda row: row[_CREATED_AT], reverse=True), limit))
+    found = pages[0] if len(pages) == 1 else merged(pages, itemgetter(_CREATED_AT), 0, limit)
     return cast(Sequence[PinRow], [_Row._make(row) for row in found])
 
 

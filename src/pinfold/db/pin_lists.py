@@ -7,7 +7,6 @@ of an organisation share.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -112,7 +111,7 @@ class _Ranges:
 
 def _ranges(session: Session, wanted: PinFilter) -> _Ranges:
     rest: list[ColumnElement[bool]] = []
-    statuses = sorted(_narrowed(wanted.statuses))
+    statuses = newest_pins.in_order(_narrowed(wanted.statuses))
     kinds = [False, True] if wanted.with_files else [False]
     if wanted.roots or wanted.meta or (wanted.name is not None and wanted.match is Match.EXACT):
         rest.append(PinRow.of_file.in_(kinds))  # these indexes are narrow enough; the rest is looked at row by row
@@ -181,7 +180,7 @@ def _rows(
     ]
     if len(pages) == 1:
         return pages[0]
-    return list(itertools.islice(heapq.merge(*pages, key=lambda row: row.created_at, reverse=True), limit))
+    return newest_pins.merged(pages, lambda row: row.created_at, 0, limit)
 
 
 def _rows_far_down(session: Session, ranges: _Ranges, wanted: PinFilter, offset: int, limit: int) -> Sequence[PinRow]:
@@ -193,8 +192,7 @@ def _rows_far_down(session: Session, ranges: _Ranges, wanted: PinFilter, offset:
         if len(ranges.selects) == 1:
             keys, offset = keys.offset(offset), 0
         pages.append(session.execute(keys.limit(offset + limit)).all())
-    merged = heapq.merge(*pages, key=lambda key: key[0], reverse=True)
-    numbers = [number for _, number in itertools.islice(merged, offset, offset + limit)]
+    numbers = [number for _, number in newest_pins.merged(pages, lambda key: key[0], offset, offset + limit)]
     found = session.scalars(select(PinRow).where(PinRow.number.in_(numbers)))
     return sorted(found, key=lambda row: row.created_at, reverse=True)
 

@@ -88,8 +88,11 @@ class SQLite:
     def with_indexes(self) -> None:
         for definition in sorted(self._dropped):  # indexes before triggers
             self._raw.execute(definition)
-        for table in ("pins", "files"):
-            self._raw.execute(f"INSERT INTO {table}_search({table}_search) VALUES ('rebuild')")
+        for table, kind in (("pins", "of_file"), ("files", "0")):  # as the triggers do, in the index's own order
+            self._raw.execute(
+                f"INSERT INTO {table}_search(rowid, name) SELECT ((o.number * 2 + {kind}) << 40) + t.number, t.name"
+                f" FROM organisations_search AS o JOIN {table} AS t ON t.organisation_id = o.organisation_id ORDER BY 1"
+            )
         self._raw.execute("ANALYZE")
         self._raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from pinfold.db import Database, dialect
+from pinfold.db import Database
 from pinfold.db.models import PinRow
+from pinfold.db.search import NameSearch
 from tests.support.rows import add_pin
 
 NAMES = [
@@ -35,7 +36,7 @@ def named(database: Database, ours: str, theirs: str) -> None:
 
 
 def found(session: Session, term: str) -> set[str]:
-    return set(session.scalars(select(PinRow.name).where(dialect.contains(session, PinRow.name, term))))
+    return set(session.scalars(select(PinRow.name).where(NameSearch(session, PinRow, term).condition())))
 
 
 @pytest.mark.parametrize(

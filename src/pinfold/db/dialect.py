@@ -1,4 +1,4 @@
-"""All that differs between SQLite and PostgreSQL: how to connect, to begin, to lease and to search."""
+"""All that differs between SQLite and PostgreSQL: how to connect, to begin and to lease; to search is in ``search``."""
 
 from __future__ import annotations
 
@@ -11,19 +11,14 @@ from typing import Any, Final
 import orjson
 import psycopg
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Engine,
     Select,
     and_,
-    bindparam,
     create_engine,
     event,
     func,
-    literal_column,
     make_url,
-    select,
-    text,
     true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -46,7 +41,6 @@ _PRAGMAS: Final = (
     "PRAGMA cache_size = -32768",  # KiB, a connection: the inner pages of a table of millions of rows
     "PRAGMA temp_store = MEMORY",
 )
-_TRIGRAM: Final = 3  # shorter terms have no trigram to look up
 
 
 def connect(url: str, *, only_reads: bool = False) -> Engine:
@@ -142,28 +136,12 @@ def for_update(statement: Select[Any], *, skip_locked: bool = False, of: Any = N
     return statement.with_for_update(skip_locked=skip_locked, of=of)
 
 
-def contains(session: Session, column: InstrumentedAttribute[str], term: str) -> ColumnElement[bool]:
-    """Whether a searched column has ``term`` in it, letters' case aside; by index from three characters on."""
-    pattern = "%" + term.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    if not is_sqlite(session):
-        return column.ilike(pattern, escape="\\")
-    if len(term) < _TRIGRAM:
-        return column.ilike(pattern, escape="\\")
-    search = f"{column.class_.__tablename__}_search"
-    phrase: BindParameter[str] = bindparam(None, '"' + term.replace('"', '""') + '"', unique=True)
-    found: Select[tuple[int]] = (
-        select(literal_column("rowid")).select_from(text(search)).where(literal_column(search).match(phrase))
-    )
-    ids: ColumnElement[bool] = column.class_.number.in_(found)
-    return ids
-
-
 def has_meta(column: InstrumentedAttribute[dict[str, str]], wanted: dict[str, str]) -> ColumnElement[bool]:
     """Whether a JSON object holds all these keys with these values."""
     return and_(true(), *(column[key].as_string() == value for key, value in wanted.items()))
 
 
 def has_part(session: Session, column: InstrumentedAttribute[str], part: str) -> ColumnElement[bool]:
-    """Whether a column has ``part`` in it, as it is written; row by row, so beside ``contains``."""
+    """Whether a column has ``part`` in it, as it is written; row by row, so beside a search that an index serves."""
     position = func.instr(column, part) if is_sqlite(session) else func.strpos(column, part)
     return position > 0

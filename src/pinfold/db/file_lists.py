@@ -11,10 +11,10 @@ from typing import Any, Final
 from sqlalchemy import Select, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from pinfold.db import dialect
 from pinfold.db.files import Rows
 from pinfold.db.models import ContentTypeTotalsRow, FileRow, FileTagRow, PinRow, RootTrafficRow, TotalsRow
 from pinfold.db.scope import bound_to
+from pinfold.db.search import NameSearch
 
 MOST_COUNTED: Final = 10_000
 """Entries of a filtered list that are counted; there may be more."""
@@ -45,6 +45,16 @@ class FileFilter:
     def is_none(self) -> bool:
         """Whether every file is meant."""
         return self == FileFilter()
+
+    @property
+    def is_search_only(self) -> bool:
+        """Whether nothing but a part of the name is asked for."""
+        return self == FileFilter(search=self.search)
+
+    @property
+    def is_by_status_only(self) -> bool:
+        """Whether nothing but a status is asked for."""
+        return bool(self.status) and self == FileFilter(status=self.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +96,14 @@ def page(
     after: After | None = None,
 ) -> Found:
     """Up to ``limit`` files behind ``after``, or behind the first ``offset``."""
-    columns, is_keyed = _order(wanted, sort)
-    statement = _filtered(session, select(FileRow.number), wanted)
+    search = _search(session, wanted)
+    if search is not None and search.is_ordered and descending and wanted.is_search_only and sort is Sort.CREATED_AT:
+        newest = search.newest(limit + 1, before=None if after is None else after.number, offset=offset)
+        return Found(rows_of(session, newest[:limit]), len(newest) > limit)
+    if wanted.is_by_status_only and sort is Sort.CREATED_AT:
+        return _page_by_status(session, wanted.status, limit, descending, offset, after)
+    columns, is_keyed = _order(wanted, sort, search)
+    statement = _filtered(select(FileRow.number), wanted, search)
     if after is not None:
         values = ([after.value] if is_keyed else []) + ([after.number] if FileRow.number in columns else [])
         here = tuple_(*columns)
@@ -98,7 +114,7 @@ def page(
     return Found(rows_of(session, numbers[:limit]), len(numbers) > limit)
 
 
-def _order(wanted: FileFilter, sort: Sort) -> tuple[list[InstrumentedAttribute[Any]], bool]:
+def _order(wanted: FileFilter, sort: Sort, search: NameSearch | None) -> tuple[list[InstrumentedAttribute[Any]], bool]:
     """The columns to sort by, and whether the first is what ``After.value`` was read from.
 
     Times of creation and numbers grow together in an organisation, and a file and its pin were made at one time: so
@@ -110,7 +126,8 @@ def _order(wanted: FileFilter, sort: Sort) -> tuple[list[InstrumentedAttribute[A
         return [FileRow.size_bytes, FileRow.number], True
     if wanted.status:
         return [PinRow.created_at], True
-    if wanted.tags or wanted.search or wanted.content_type:
+    is_rare = search is not None and not search.is_common
+    if wanted.tags or is_rare or wanted.content_type:
         return [FileRow.number], False
     return [FileRow.created_at], True
 
@@ -129,17 +146,48 @@ def count(session: Session, wanted: FileFilter) -> tuple[int, bool]:
     if wanted.is_none:
         total = session.scalar(select(TotalsRow.files).where(TotalsRow.organisation_id == bound_to(session))) or 0
         return total, True
-    some = _filtered(session, select(FileRow.number), wanted).limit(MOST_COUNTED + 1).subquery()
-    counted = session.scalar(select(func.count()).select_from(some)) or 0
+    if wanted.is_by_status_only:  # each such pin is one file's
+        some = select(PinRow.number).where(PinRow.of_file, PinRow.status.in_(wanted.status))
+        return _up_to_most(session.scalar(select(func.count()).select_from(some.limit(MOST_COUNTED + 1).subquery())))
+    search = _search(session, wanted)
+    if search is not None and search.is_known and wanted.is_search_only:
+        return _up_to_most(search.found)
+    some = _filtered(select(FileRow.number), wanted, search)
+    return _up_to_most(session.scalar(select(func.count()).select_from(some.limit(MOST_COUNTED + 1).subquery())))
+
+
+def _up_to_most(found: int | None) -> tuple[int, bool]:
+    counted = found or 0
     return min(counted, MOST_COUNTED), counted <= MOST_COUNTED
 
 
-def _filtered(session: Session, statement: Select[Any], wanted: FileFilter) -> Select[Any]:
+def _search(session: Session, wanted: FileFilter) -> NameSearch | None:
+    return NameSearch(session, FileRow, wanted.search) if wanted.search else None
+
+
+def _page_by_status(
+    session: Session, status: Sequence[str], limit: int, descending: bool, offset: int, after: After | None
+) -> Found:
+    """Along the pins' index alone; a file and its pin were made at one time."""
+    pins = select(PinRow.id).where(PinRow.of_file, PinRow.status.in_(status))
+    if after is not None:
+        there = literal(after.value, PinRow.created_at.type)
+        pins = pins.where(PinRow.created_at < there if descending else PinRow.created_at > there)
+    order = PinRow.created_at.desc() if descending else PinRow.created_at.asc()
+    ids = session.scalars(pins.order_by(order).offset(offset).limit(limit + 1)).all()
+    rows = session.execute(
+        select(FileRow, PinRow).join(PinRow, PinRow.id == FileRow.pin_id).where(FileRow.pin_id.in_(ids[:limit]))
+    )
+    by_pin: dict[str, Rows] = {row[1].id: (row[0], row[1]) for row in rows}
+    return Found([by_pin[pin_id] for pin_id in ids[:limit] if pin_id in by_pin], len(ids) > limit)
+
+
+def _filtered(statement: Select[Any], wanted: FileFilter, search: NameSearch | None) -> Select[Any]:
     if wanted.status:
         statement = statement.join(PinRow, PinRow.id == FileRow.pin_id)
         statement = statement.where(PinRow.of_file, PinRow.status.in_(wanted.status))
-    if wanted.search:
-        statement = statement.where(dialect.contains(session, FileRow.name, wanted.search))
+    if search is not None:
+        statement = statement.where(search.condition())
     if wanted.content_type.endswith("/*"):
         family = wanted.content_type[:-1]
         statement = statement.where(FileRow.content_type >= family, FileRow.content_type < family[:-1] + "0")

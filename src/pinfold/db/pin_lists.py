@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from pinfold.db import dialect, newest_pins
 from pinfold.db.models import PinMetaRow, PinRow, TotalsRow
 from pinfold.db.pins import meta_digest
+from pinfold.db.search import NameSearch
 
 COUNTED: Final = 10_000
 """Beyond so many, entries of a filtered list are not counted."""
@@ -111,6 +112,7 @@ class _Ranges:
 
 def _ranges(session: Session, wanted: PinFilter) -> _Ranges:
     rest: list[ColumnElement[bool]] = []
+    search: NameSearch | None = None
     statuses = newest_pins.in_order(_narrowed(wanted.statuses))
     kinds = [False, True] if wanted.with_files else [False]
     if wanted.roots or wanted.meta or (wanted.name is not None and wanted.match is Match.EXACT):
@@ -118,9 +120,14 @@ def _ranges(session: Session, wanted: PinFilter) -> _Ranges:
         if statuses:
             rest.append(PinRow.status.in_(statuses))
     if wanted.name is not None and (wanted.roots or wanted.meta or wanted.match is not Match.EXACT):
-        rest.append(_has_name(session, wanted.name, wanted.match))
+        search = NameSearch(session, PinRow, wanted.name, kinds)
+        rest.append(_has_name(session, search, wanted.name, wanted.match))
     if wanted.meta:
         return _by_meta(wanted, rest)
+    if search is not None and search.is_complete and not wanted.roots:
+        if statuses:
+            rest.append(PinRow.status.in_(statuses))
+        return _Ranges([_select(*rest)], PinRow.created_at)
     if wanted.roots:
         return _Ranges([_select(PinRow.root == root, *rest) for root in dict.fromkeys(wanted.roots)], PinRow.created_at)
     if wanted.name is not None and wanted.match is Match.EXACT:
@@ -155,10 +162,10 @@ def _select(*conditions: ColumnElement[bool]) -> Select[Any]:
     return select(PinRow).where(*conditions)
 
 
-def _has_name(session: Session, name: str, match: Match) -> ColumnElement[bool]:
+def _has_name(session: Session, search: NameSearch, name: str, match: Match) -> ColumnElement[bool]:
     if match is Match.EXACT:
         return PinRow.name == name
-    alike = dialect.contains(session, PinRow.name, name)
+    alike = search.condition()
     if match is Match.IPARTIAL:
         return alike
     if match is Match.IEXACT:

@@ -126,14 +126,25 @@ def _make_search() -> None:
         for table in ("files", "pins"):
             op.execute(f"CREATE INDEX ix_{table}_name_trigrams ON {table} USING gin (name gin_trgm_ops)")
         return
-    for table in ("files", "pins"):
+    # Each organisation's names are one range of positions, so that a search reads no others.
+    op.execute(
+        "CREATE TABLE organisations_search"
+        " (number INTEGER PRIMARY KEY AUTOINCREMENT, organisation_id VARCHAR(36) NOT NULL UNIQUE)"
+    )
+    op.execute(
+        "CREATE TRIGGER organisations_search_insert AFTER INSERT ON organisations BEGIN"
+        " INSERT INTO organisations_search(organisation_id) VALUES (new.id); END"
+    )
+    for table, kind in (("files", "0"), ("pins", "{row}.of_file")):
         search = f"{table}_search"
-        op.execute(
-            f"CREATE VIRTUAL TABLE {search} USING fts5"
-            f"(name, content='{table}', content_rowid='number', tokenize='trigram')"
+        position = (
+            "(((SELECT number FROM organisations_search WHERE organisation_id = {row}.organisation_id) * 2"
+            f" + {kind}) << 40) + {{row}}.number"
         )
-        gone = f"INSERT INTO {search}({search}, rowid, name) VALUES ('delete', old.number, old.name);"
-        come = f"INSERT INTO {search}(rowid, name) VALUES (new.number, new.name);"
+        old, new = position.format(row="old"), position.format(row="new")
+        op.execute(f"CREATE VIRTUAL TABLE {search} USING fts5(name, content='', tokenize='trigram')")
+        gone = f"INSERT INTO {search}({search}, rowid, name) VALUES ('delete', {old}, old.name);"
+        come = f"INSERT INTO {search}(rowid, name) VALUES ({new}, new.name);"
         op.execute(f"CREATE TRIGGER {search}_insert AFTER INSERT ON {table} BEGIN {come} END")
         op.execute(f"CREATE TRIGGER {search}_delete AFTER DELETE ON {table} BEGIN {gone} END")
         op.execute(f"CREATE TRIGGER {search}_update AFTER UPDATE OF name ON {table} BEGIN {gone} {come} END")
@@ -219,6 +230,11 @@ def _make_tables() -> None:
         sa.Column("succeeded_at", TIME, nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_periodic_jobs")),
+    )
+    op.create_table(
+        "data_folders",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_data_folders")),
     )
     op.create_table(
         "root_traffic",

@@ -50,6 +50,7 @@ STATUS: Final[dict[type[errors.PinfoldError], int]] = {
     errors.FileRecordConflict: 409,
     errors.UploadBusy: 423,
     errors.OffsetMismatch: 409,
+    errors.UploadStalled: 408,
     errors.RecordConflict: 409,
     errors.ReplicationImpossible: 409,
     errors.NotAFile: 400,
@@ -67,6 +68,7 @@ STATUS: Final[dict[type[errors.PinfoldError], int]] = {
     errors.StoreUnreadable: 503,
     errors.CatalogueLost: 503,
     errors.DatabaseOutdated: 503,
+    errors.WrongDatabase: 503,
     errors.FetchFailed: 502,
     errors.AddressRefused: 400,
     errors.TimedOut: 504,
@@ -99,6 +101,7 @@ _DESCRIPTIONS: Final = {
     401: "The bearer token is missing or not known.",
     403: "The token lacks the scope or the role, or a quota is used up.",
     404: "What was named is not here.",
+    408: "Nothing of the upload came for too long; the connection is closed.",
     409: "What was asked for contradicts what is.",
     410: "It was here, and has expired.",
     412: "The version of the protocol is not spoken here, or not named.",
@@ -119,7 +122,7 @@ def answer(request: Request, status: int, error: str, code: str, hint: str | Non
     if form.is_at(request.url.path):
         return form.failure(status, error, code, hint, request_id(request))
     problem = Problem(success=False, error=error, code=code, hint=hint, request_id=request_id(request))
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 408: {"Connection": "close"}}.get(status)
     return JSONResponse(problem.model_dump(), status, headers)
 
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from pinfold.api import Services, create_api
 from pinfold.api.pinning.delegates import delegate_of
+from pinfold.app.belonging import require_belonging
 from pinfold.app.roles import EVERY_ROLE, Role
 from pinfold.core.pin import PLATFORM_PIN_NAME
 from pinfold.db import Database, webhooks
@@ -88,6 +89,7 @@ async def assemble(
         stack.push_async_callback(asyncio.to_thread, node.close)
         database = await asyncio.to_thread(Database, settings.effective_database_url)
         stack.push_async_callback(asyncio.to_thread, database.close)
+        await asyncio.to_thread(require_belonging, settings.data_dir, node, database)
         retriever = await asyncio.to_thread(Retriever, node, _retrieval(settings))
         engine: Engine = EmbeddedEngine(
             node, pin_name=PLATFORM_PIN_NAME, retriever=retriever, fetches=settings.fetch_concurrency
@@ -197,6 +199,7 @@ async def assemble(
             trusted_proxies=settings.trusted_proxy_networks,
             delegates=[delegate_of(settings.effective_gateway_url)],
             gateway_url=settings.effective_gateway_url,
+            upload_idle_timeout_s=settings.upload_idle_timeout_s,
         )
         yield Parts(api=api, gateway=gateway, accounts=accounts, database=database)
 

@@ -45,6 +45,7 @@ PinfoldError
 │   ├── StoreNewer          written by a newer version
 │   ├── StoreInUse          another major version runs on it
 │   ├── StoreUnreadable     rights, or a path that is no data folder
+│   ├── WrongDatabase       a data folder and a database that do not belong together
 │   ├── DatabaseOutdated    the platform's database waits for ``db upgrade``
 │   └── CatalogueLost       the catalogue is missing or damaged; ``repo rebuild`` makes it anew
 ├── FetchFailed
@@ -56,6 +57,7 @@ PinfoldError
 ├── Forbidden               known, but without the right
 ├── TooManyRequests
 ├── PayloadTooLarge
+├── UploadStalled           an upload of which too little comes for too long
 ├── InvalidSetting
 └── VerificationFailed      a check ran to its end and found something wrong
 
@@ -384,6 +386,12 @@ class StoreUnreadable(StoreError):
     code = "STORE_UNREADABLE"
 
 
+class WrongDatabase(StoreError):
+    """A data folder and a database of two different platforms."""
+
+    code = "WRONG_DATABASE"
+
+
 class DatabaseOutdated(StoreError):
     """A database whose schema is older than this version's."""
 
@@ -460,6 +468,14 @@ class PayloadTooLarge(PinfoldError):
     """A request larger than this server takes."""
 
     code = "PAYLOAD_TOO_LARGE"
+
+
+class UploadStalled(PinfoldError):
+    """An upload that went silent, or nearly so."""
+
+    code = "UPLOAD_STALLED"
+    retryable = True
+    hint = "Send it again; by `/files/tus` an upload goes on where it stood."
 
 
 class InvalidSetting(PinfoldError):

@@ -673,6 +673,14 @@ class RootTrafficRow(Base):
     egress_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
+class DataFolderRow(Base):
+    """The data folder that this database belongs to: one row, from the first start on."""
+
+    __tablename__ = "data_folders"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+
+
 class PeriodicJobRow(Base):
     """Work that is done again and again, by one process at a time."""
 

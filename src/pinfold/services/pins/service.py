@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,8 @@ from pinfold.services.clock import Clock, utc_now
 from pinfold.services.pins import changes, summary
 from pinfold.services.pins.model import NodeReport, PinReport, PinRequest, PinsPage, Progress, Wanted, root_of
 from pinfold.services.pins.tiers import Replication, Tiers
+
+_OF_THEIR_OWN: Final = ("pinning", "pinned")  # a request that was taken up has a share in what the peers say
 
 
 class PinsService:
@@ -137,6 +139,12 @@ class PinsService:
         asked, nodes, due, content = await self._database.of(caller.organisation_id).read(_report, root_of(cid))
         if not asked:
             raise _nobody_asked(cid)
+        if not any(row.status in _OF_THEIR_OWN for row in asked):
+            nodes, content = (
+                (),
+                None,
+            )  # copies are there for others: whether, since when and how large is theirs to know
+        since = min(row.created_at for row in asked)
         statuses = [TrackerStatus(node.status) for node in nodes]
         healthy = statuses.count(TrackerStatus.PINNED)
         failed = sum(status.is_failed for status in statuses)
@@ -155,7 +163,7 @@ class PinsService:
                     name=node.peer_name,
                     status=TrackerStatus(node.status),
                     error=node.error,
-                    claimed_at=node.claimed_at,
+                    claimed_at=max(node.claimed_at, since) if node.claimed_at else None,
                     verified_at=node.verified_at,
                     seen_at=node.seen_at,
                 )

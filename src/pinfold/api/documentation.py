@@ -11,9 +11,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup, escape
 
+from pinfold.api.examples import curl, example
+
 router = APIRouter(include_in_schema=False)
 
-_METHODS: Final = ("get", "post", "put", "patch", "delete")
+_METHODS: Final = ("get", "head", "options", "post", "put", "patch", "delete")
 _CODE: Final = re.compile(r"`([^`]+)`")
 
 
@@ -78,9 +80,10 @@ def _operation(
         "summary": operation["summary"],
         "description": operation.get("description", ""),
         "parameters": parameters,
+        "body_type": next(iter(body), ""),
         "body": _fields(form or body.get("application/json", {}).get("schema", {}), schemas),
         "answers": [_answer(status, response, schemas) for status, response in sorted(operation["responses"].items())],
-        "curl": _curl(path, method, bool(form), bool(operation.get("security")), base_url),
+        "curl": curl(path, method, operation, schemas, base_url),
     }
 
 
@@ -133,31 +136,3 @@ def _type(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'], schemas)}"
     return str(schema.get("format") or schema.get("type") or "any")
-
-
-def example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
-    """An example of what ``schema`` describes, from the examples of its fields."""
-    if schema.get("examples"):
-        return schema["examples"][0]
-    if "const" in schema:
-        return schema["const"]
-    if "$ref" in schema:
-        return example(schemas[schema["$ref"].rpartition("/")[2]], schemas)
-    if "anyOf" in schema:
-        return example(schema["anyOf"][0], schemas)
-    if schema.get("type") == "array":
-        return [example(schema["items"], schemas)]
-    if "properties" in schema:
-        return {name: example(field, schemas) for name, field in schema["properties"].items()}
-    return schema.get("enum", [None])[0]
-
-
-def _curl(path: str, method: str, is_form: bool, needs_token: bool, base_url: str) -> str:
-    words = ["curl"]
-    if method != "get" and not (method == "post" and is_form):
-        words.append(f"-X {method.upper()}")
-    if needs_token:
-        words.append('-H "Authorization: Bearer $TOKEN"')
-    if is_form:
-        words.append("-F file=@hello.txt")
-    return " ".join([*words, base_url + path])

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from pinfold.api.application import openapi
 from pinfold.api.documentation import page
+from pinfold.api.examples import curl
 
 DESCRIPTION = openapi()
 
@@ -70,3 +74,48 @@ def test_what_any_token_or_body_may_be_refused_for_is_listed_everywhere(name: st
         assert listed >= {"401", "403", "429"}
     if "requestBody" in operation:
         assert listed >= {"413", "422"}
+
+
+@pytest.mark.parametrize(("name", "operation"), list(operations()))
+def test_the_page_has_every_operation_and_its_method(name: str, operation: dict[str, Any]) -> None:
+    method, _, path = name.partition(" ")
+    html = page(DESCRIPTION, "http://127.0.0.1:3000")
+    heading = f'<span class="method {method.upper()}">{method.upper()}</span> <code>{path}</code>'
+    assert f'<details id="{operation["operationId"]}"' in html
+    assert heading in html
+
+
+def words_of(name: str) -> list[str]:
+    """The example of one operation, as a shell would split it."""
+    method, _, path = name.partition(" ")
+    operation = DESCRIPTION["paths"][path][method]
+    return shlex.split(curl(path, method, operation, DESCRIPTION["components"]["schemas"], "http://localhost"))
+
+
+@pytest.mark.parametrize(("name", "operation"), list(operations()))
+def test_examples_send_a_body_that_the_description_allows(name: str, operation: dict[str, Any]) -> None:
+    schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    words = words_of(name)
+    if schema is None:
+        assert "--json" not in words
+    else:
+        sent = json.loads(words[words.index("--json") + 1])
+        assert sent
+        jsonschema_rs.validate({**schema, "components": DESCRIPTION["components"]}, sent)
+
+
+@pytest.mark.parametrize(("name", "operation"), list(operations()))
+def test_examples_send_every_header_that_is_required(name: str, operation: dict[str, Any]) -> None:
+    headers = [word.partition(":")[0] for word in words_of(name)]
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "header" and parameter.get("required"):
+            assert parameter["name"] in headers
+
+
+def test_examples_of_raw_bodies_send_a_file_of_the_right_type() -> None:
+    chunk = words_of("patch /api/v1/files/tus/{id}")
+    assert {"Content-Type: application/offset+octet-stream", "--data-binary", "@hello.txt"} <= {*chunk}
+    car = words_of("post /api/v1/files/car")
+    assert {"Content-Type: application/vnd.ipld.car", "--data-binary", "@site.car"} <= {*car}
+    assert words_of("put /api/v1/files/{name}")[-3:-1] == ["-T", "hello.txt"]
+    assert "-I" in words_of("head /api/v1/files/tus/{id}")

@@ -22,6 +22,7 @@ from pinfold.api.auth import FilesReader, FilesWriter
 from pinfold.api.envelope import Answer
 from pinfold.api.errors import responses
 from pinfold.api.multipart import usable_type
+from pinfold.api.pace import body_of
 from pinfold.api.v1.file_schema import Upload
 from pinfold.api.v1.upload_fields import FIELDS, Fields, checked_name
 from pinfold.core.errors import InvalidInput, PinfoldError
@@ -85,7 +86,7 @@ def _header(name: str, description: str, required: bool = False, **schema: Any) 
 
 _COUNT: Final = {"type": "integer", "minimum": 0, "maximum": _MAX_LENGTH}
 _VERSIONED: Final = _header("Tus-Resumable", f"`{VERSION}`.", required=True, enum=[VERSION])
-_OFFSET: Final = _header("Upload-Offset", "How many bytes are here already.", required=True, **_COUNT)
+_OFFSET: Final = _header("Upload-Offset", "How many bytes are here already.", required=True, **_COUNT, examples=[0])
 _CHECKSUM: Final = _header("Upload-Checksum", "`sha1`, `sha256` or `md5`, a space, the digest in base64.")
 _BODY: Final[dict[str, Any]] = {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
 
@@ -117,11 +118,11 @@ async def tus_options(request: Request, _caller: FilesWriter) -> Response:
     status_code=201,
     summary="Begin a resumable upload",
     response_description="Begun; `Location` is where its bytes go.",
-    responses=responses(400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 460, 503, 507),
+    responses=responses(400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 429, 460, 503, 507),
     openapi_extra={
         "parameters": [
             _VERSIONED,
-            _header("Upload-Length", "Bytes of the whole file.", required=True, **_COUNT),
+            _header("Upload-Length", "Bytes of the whole file.", required=True, **_COUNT, examples=[12]),
             _header(
                 "Upload-Metadata",
                 "Pairs of a key and its value in base64, between commas: `filename`, `filetype`, "
@@ -139,7 +140,7 @@ async def tus_create(request: Request, caller: Uploader) -> Response:
     upload = await uploads.create(caller, _new(request))
     headers = {"Location": f"{PATH}/{upload.id}", **_told(upload)}
     if request.headers.get("content-type", "") == _BYTES and upload.file_id is None:
-        upload = await uploads.append(caller, upload.id, 0, request.stream(), _checksum(request))
+        upload = await uploads.append(caller, upload.id, 0, body_of(request), _checksum(request))
         headers.update(_told(upload))
     return Response(status_code=201, headers=headers)
 
@@ -167,16 +168,19 @@ async def tus_head(request: Request, caller: Uploader, id: UploadId) -> Response
     status_code=204,
     summary="Send bytes of a resumable upload",
     response_description="Here, durably; `Pinfold-File-Id` names the file, once it is complete.",
-    responses=responses(400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 423, 429, 460, 503, 507),
-    openapi_extra={"parameters": [_VERSIONED, _OFFSET, _CHECKSUM], "requestBody": _BODY},
+    responses=responses(400, 401, 403, 404, 408, 409, 410, 412, 413, 415, 422, 423, 429, 460, 503, 507),
+    openapi_extra={"parameters": [_VERSIONED, _OFFSET, _CHECKSUM], "requestBody": {"required": True, **_BODY}},
 )
 async def tus_append(request: Request, caller: Uploader, id: UploadId) -> Response:
-    """Adds bytes where the upload stands; the last ones make it a file, stored and with its pin queued."""
+    """Adds bytes where the upload stands; the last ones make it a file, stored and with its pin queued.
+
+    Their `Content-Type` is `application/offset+octet-stream`; with any other the answer is 415.
+    """
     if request.headers.get("content-type", "") != _BYTES:
         raise HTTPException(415, f"the Content-Type of bytes is {_BYTES}")
     offset = _number(request, "upload-offset")
     uploads = _uploads(request)
-    upload = await uploads.append(caller, id, offset, request.stream(), _checksum(request))
+    upload = await uploads.append(caller, id, offset, body_of(request), _checksum(request))
     return Response(status_code=204, headers=_told(upload))
 
 
@@ -202,7 +206,7 @@ async def tus_remove(request: Request, caller: Uploader, id: UploadId) -> Respon
     response_description="As of the method that X-HTTP-Method-Override names.",
     responses={
         204: {"description": "As of PATCH or DELETE."},
-        **responses(400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 423, 429, 460, 503, 507),
+        **responses(400, 401, 403, 404, 408, 409, 410, 412, 413, 415, 422, 423, 429, 460, 503, 507),
     },
     openapi_extra={
         "parameters": [
@@ -212,6 +216,7 @@ async def tus_remove(request: Request, caller: Uploader, id: UploadId) -> Respon
                 "`PATCH`, `HEAD` or `DELETE`.",
                 required=True,
                 enum=["PATCH", "HEAD", "DELETE"],
+                examples=["HEAD"],
             ),
         ],
         "requestBody": _BODY,

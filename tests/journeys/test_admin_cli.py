@@ -94,6 +94,9 @@ def test_an_organisation_is_made_changed_suspended_and_resumed_while_a_server_ru
         place("org", "set", "acme-research", "--quota-bytes", "5KiB", "--plan", "unlimited", "--name", "Acme")
         shown = place("org", "show", "acme-research", "--json").json
         assert (shown["quota_bytes"], shown["plan"], shown["name"]) == (5120, "unlimited", "Acme")
+        told = place("org", "show", "acme-research").out
+        assert re.search(r"^quota of bytes: +5120$", told, re.MULTILINE)
+        assert re.search(r"^quota of files: +no limit \(of the plan\)$", told, re.MULTILINE)
         headers = {"Authorization": f"Bearer {token}"}
         refused = up.api.post("/api/v1/files/upload", files={"file": ("a", b"x" * 6000)}, headers=headers)
         assert refused.json()["code"] == "QUOTA_EXCEEDED"
@@ -111,6 +114,9 @@ def test_people_are_made_invited_disabled_and_get_new_passwords(place: Pinfold) 
             body = {"email": email, "password": password}
             return up.api.post("/api/v1/sessions", json=body, headers={"Authorization": ""}).status_code
 
+        def status_of(email: str) -> str:
+            return next(line.split()[1] for line in place("user", "list").lines if line.startswith(email))
+
         stdin = f"{LONG}\n".encode()
         place("user", "create", "eve@example.org", "--name", "Eve", "--password-stdin", stdin=stdin)
         assert sign_in("eve@example.org", LONG) == 201
@@ -126,6 +132,11 @@ def test_people_are_made_invited_disabled_and_get_new_passwords(place: Pinfold) 
         assert accepted.status_code == 201, accepted.text
         emails = {one["email"] for one in place("user", "list", "--json").json_lines}
         assert {"eve@example.org", "adam@example.org"} < emails
+        while status_of("eve@example.org") == "active":  # the last of some wrong passwords locks her out
+            assert sign_in("eve@example.org", "wrong") == 401
+        assert status_of("eve@example.org") == "locked"
+        place("user", "enable", "eve@example.org")
+        assert status_of("eve@example.org") == "active"
         assert LONG not in up.log
 
 

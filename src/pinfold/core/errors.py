@@ -446,7 +446,10 @@ class Unauthorised(PinfoldError):
     """A request without a valid token."""
 
     code = "UNAUTHORISED"
-    hint = "Send the token printed at first start: Authorization: Bearer …"
+    hint = (
+        "Send a token that is good: Authorization: Bearer pf_….  "
+        "Whoever runs the server can make one with `pinfold token create`."
+    )
 
 
 class Forbidden(PinfoldError):

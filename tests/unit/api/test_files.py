@@ -383,6 +383,20 @@ def test_a_car_that_is_none_is_400_and_leaves_nothing(tmp_path: Path, kind: str)
     run(go())
 
 
+def test_a_car_in_a_form_is_refused_with_the_way_to_send_it(tmp_path: Path) -> None:
+    async def go() -> None:
+        root, blocks = _folder(tmp_path)
+        car = car_v1([_block(*one) for one in blocks], [root.bytes])
+        async with platform(tmp_path / "data") as at:
+            response = await at.api.post(CAR, files={"file": ("x.car", car)})
+            assert response.status_code == 400
+            assert response.json()["error"] == "this is a form; a CAR is sent as the body itself"
+            assert "--data-binary" in response.json()["hint"]
+            assert await names(at.api) == []
+
+    run(go())
+
+
 @pytest.mark.parametrize(
     ("question", "status"),
     [

@@ -281,6 +281,9 @@ def test_somebody_signs_in_works_and_signs_out(database: Database) -> None:
         house.now += SESSION_LENGTH
         await refused(Unauthorised, house.caller(again.token), "expired")
         await refused(Unauthorised, house.sign_in.sign_in("admin@localhost", SECRET, "elsewhere"), "no member")
+        await house.users.create(owner, "ada@example.org", "Ada", SECRET)
+        alone = house.sign_in.sign_in("ada@example.org", SECRET)
+        await refused(Unauthorised, alone, "no member of any organisation")
 
     inside(database, work)
 

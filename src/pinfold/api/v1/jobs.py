@@ -92,6 +92,8 @@ class Job(BaseModel):
 async def find_similar(request: Request, caller: FilesReader, id: FileKey) -> Answer[Job]:
     """Looks among your files for those with the same name and nearly the same size, with nearly the same name, and for
     pictures that look the same.
+
+    It reads and changes nothing, so the scope `files:read` is enough.
     """
     files: FilesService = request.app.state.services.files
     record = await files.get(caller, id)

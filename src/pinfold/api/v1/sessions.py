@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
 
@@ -19,12 +19,29 @@ from pinfold.services.limits import LimitsService
 router = APIRouter(prefix="/api/v1", tags=["people"])
 
 
+def _refusals(*statuses: int, unauthorised: str, forbidden: str) -> dict[int | str, dict[str, Any]]:
+    """The errors of an endpoint where 401 and 403 are not, or not only, about tokens."""
+    listed = responses(*statuses)
+    listed[401]["description"], listed[403]["description"] = unauthorised, forbidden
+    return listed
+
+
 @router.post(
     "/sessions",
     status_code=201,
     summary="Sign in",
     response_description="A session.",
-    responses=responses(400, 401, 403, 413, 422, 429),
+    responses=_refusals(
+        400,
+        401,
+        403,
+        413,
+        422,
+        429,
+        unauthorised="The e-mail address or the password is wrong, too many were tried, or the user is no member of "
+        "the organisation that is named, or of any.",
+        forbidden="The organisation is suspended.",
+    ),
 )
 async def sign_in(request: Request, _limit: Anonymous, who: Annotated[schema.SignIn, Body()]) -> Answer[schema.Session]:
     """Signs somebody in for twelve hours.  The answer does not tell an unknown address from a wrong password."""
@@ -74,7 +91,18 @@ async def sign_up(request: Request, _limit: Anonymous, who: Annotated[schema.Sig
     status_code=201,
     summary="Accept an invitation",
     response_description="A session in the organisation.",
-    responses=responses(400, 401, 403, 409, 413, 422, 429),
+    responses=_refusals(
+        400,
+        401,
+        403,
+        409,
+        413,
+        422,
+        429,
+        unauthorised="The invitation is not known, was used or has expired, or the invited have a password already and "
+        "this is another.",
+        forbidden="The organisation is suspended.",
+    ),
 )
 async def accept_invitation(
     request: Request, _limit: Anonymous, answer: Annotated[schema.Acceptance, Body()]
@@ -119,7 +147,16 @@ async def who_am_i(request: Request, caller: Authenticated) -> Answer[schema.Mys
     "/users/me",
     summary="Change myself",
     response_description="The user as it is now.",
-    responses=responses(400, 401, 403, 413, 422, 429),
+    responses=_refusals(
+        400,
+        401,
+        403,
+        413,
+        422,
+        429,
+        unauthorised="The bearer token is missing or not known, or `current_password` is wrong.",
+        forbidden="The token is neither a session nor the server's first.",
+    ),
 )
 async def change_myself(
     request: Request, caller: Authenticated, change: Annotated[schema.OwnChange, Body()]

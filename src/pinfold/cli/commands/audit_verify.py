@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from pinfold.cli import output
-from pinfold.cli.administering import Org, administer
+from pinfold.cli.administering import administer
 from pinfold.cli.options import DataDir, Json
 
 if TYPE_CHECKING:
@@ -14,7 +16,13 @@ if TYPE_CHECKING:
     from pinfold.services.audit.service import AuditFinding
 
 
-def command(org: Org = None, as_json: Json = False, data_dir: DataDir = None) -> None:
+def command(
+    org: Annotated[
+        str | None, typer.Option("--org", metavar="SLUG", help="The organisation.  Default: all of them.")
+    ] = None,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+) -> None:
     """Prove that audit logs are as they were written.
 
     Each row carries the hash of the one before, so a row that was changed, removed, put in or cut off is found.  All

@@ -36,7 +36,8 @@ def command(
 
     The DAG is built here; the server is asked what it lacks, and gets just those blocks.  An unchanged folder sends
     nothing; after one changed file only the blocks on the way to it travel.  What breaks off is repeated by running it
-    again.  A link to the server's gateway is printed last.  Needs `pinfold login` first.
+    again.  A link to the server's gateway is printed last.  Needs `pinfold login` first, with a token that has the
+    scopes files:read and files:write.
 
     --json prints {"path", "link", "cid", "id", "blocks_sent", "blocks", "bytes_sent", "bytes"} for each path.
 

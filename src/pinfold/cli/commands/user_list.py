@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pinfold.cli import output
@@ -13,10 +14,16 @@ if TYPE_CHECKING:
     from pinfold.services.accounts.records import User
 
 
+def _status(user: User) -> str:
+    is_locked = user.locked_until is not None and user.locked_until > datetime.now(UTC)
+    return "locked" if is_locked and user.status == "active" else user.status
+
+
 def command(as_json: Json = False, data_dir: DataDir = None) -> None:
     """List the users of this server, newest first.
 
-    Columns are e-mail, status, whether they administer the server, the last sign-in (UTC) and the name.
+    Columns are e-mail, status, whether they administer the server, the last sign-in (UTC) and the name.  The status is
+    active, disabled, or locked: after wrong passwords, until the time that --json has; `pinfold user enable` ends it.
 
     --json prints {"id", "email", "name", "is_administrator", "status", "locked_until", "last_sign_in_at",
     "created_at"} for each.
@@ -41,7 +48,7 @@ def command(as_json: Json = False, data_dir: DataDir = None) -> None:
             [
                 (
                     shown(one.email),
-                    one.status,
+                    _status(one),
                     "administrator" if one.is_administrator else "-",
                     shown(one.last_sign_in_at),
                     shown(one.name),

@@ -142,9 +142,15 @@ def _refuse_unusable(found: Holder, now: datetime) -> None:
     if found.uses_left == 0:
         raise Unauthorised("this token has no use left", hint="Ask whoever gave it for another.")
     if found.user_id is not None and found.user_status != "active":
-        raise Unauthorised("the user of this token is disabled")
+        raise Unauthorised(
+            "the user of this token is disabled",
+            hint="Whoever runs the server can let them in again with `pinfold user enable`.",
+        )
     if found.user_id is not None and found.role is None:
-        raise Unauthorised("the user of this token is no member of its organisation any more")
+        raise Unauthorised(
+            "the user of this token is no member of its organisation any more",
+            hint="Ask an owner or an admin of the organisation for an invitation.",
+        )
     if found.organisation_status != "active":
         raise Forbidden(
             "this organisation is suspended", hint="Its content is kept; ask the administrator of this server."

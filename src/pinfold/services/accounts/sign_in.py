@@ -122,7 +122,10 @@ def _open(session: Session, user_id: str, organisation: str, token: str, actor: 
     found = memberships.organisations_of(session, user_id)
     of_theirs = [pair for pair in found if not organisation or organisation in (pair[1].id, pair[1].slug)]
     if user is None or user.status != "active" or not of_theirs:
-        raise Unauthorised("this user is no member of " + ("such an organisation" if organisation else "any"))
+        which = "an organisation of that slug or id" if organisation else "any organisation"
+        raise Unauthorised(
+            f"this user is no member of {which}", hint="Ask an owner or an admin of one for an invitation to it."
+        )
     active = [pair for pair in of_theirs if pair[1].status == "active"]
     if not active:
         raise Forbidden("this organisation is suspended", hint="Ask the administrator of this server.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinfold.db.dialect import for_update
@@ -121,11 +122,41 @@ def delivery(session: Session, webhook_id: str, delivery_id: str) -> tuple[Webho
 Leased = tuple[WebhookDeliveryRow, WebhookRow, WebhookEventRow]
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Webhooks that get nothing for the moment."""
+
+    over: frozenset[str] = frozenset()
+    """Nothing at all."""
+    but_by_hand: frozenset[str] = frozenset()
+    """Nothing but what somebody asked for by hand, the first time that it is tried: a resend, a test."""
+
+    def leave(self, statement: Any) -> Any:
+        """The statement about deliveries, their webhooks and events, without what is passed over."""
+        if self.over:
+            statement = statement.where(WebhookDeliveryRow.webhook_id.not_in(self.over))
+        if self.but_by_hand:
+            # The deliveries that an event begins with are as old as it is; one that is sent again is younger.
+            by_hand = or_(
+                WebhookDeliveryRow.created_at > WebhookEventRow.created_at, WebhookEventRow.kind == "webhook.test"
+            )
+            statement = statement.where(
+                or_(
+                    WebhookDeliveryRow.webhook_id.not_in(self.but_by_hand),
+                    and_(WebhookDeliveryRow.attempts == 0, by_hand),
+                )
+            )
+        return statement
+
+
+NOBODY: Final = Passed()
+
+
 def lease(
-    session: Session, owner: str, limit: int, now: datetime, until: datetime, *, without: Collection[str] = ()
+    session: Session, owner: str, limit: int, now: datetime, until: datetime, passed: Passed = NOBODY
 ) -> Sequence[Leased]:
-    """Up to ``limit`` due deliveries that nobody holds, now held by ``owner``; none to the webhooks ``without``."""
-    statement: Any = (
+    """Up to ``limit`` due deliveries that nobody holds and that are not ``passed`` over, now held by ``owner``."""
+    statement: Any = passed.leave(
         select(WebhookDeliveryRow, WebhookRow, WebhookEventRow)
         .join(WebhookRow, WebhookRow.id == WebhookDeliveryRow.webhook_id)
         .join(WebhookEventRow, WebhookEventRow.id == WebhookDeliveryRow.event_id)
@@ -138,8 +169,6 @@ def lease(
         .order_by(WebhookDeliveryRow.due_at, WebhookDeliveryRow.number)
         .limit(limit)
     )
-    if without:
-        statement = statement.where(WebhookDeliveryRow.webhook_id.not_in(without))
     locked = for_update(statement, skip_locked=True, of=WebhookDeliveryRow)
     rows: list[Leased] = [(row[0], row[1], row[2]) for row in session.execute(locked)]
     for leased, _, _ in rows:
@@ -198,24 +227,28 @@ def fail_queued(session: Session, webhook_id: str, error: str, now: datetime) ->
     )
 
 
-def seconds_to_next(session: Session, now: datetime) -> float | None:
-    """How long until a delivery that nobody holds is due; None where none is on its way."""
-    earliest = session.scalar(
-        select(WebhookDeliveryRow.due_at)
-        .where(
-            WebhookDeliveryRow.status == "queued",
-            or_(WebhookDeliveryRow.lease_expires_at.is_(None), WebhookDeliveryRow.lease_expires_at <= now),
-        )
-        .order_by(WebhookDeliveryRow.due_at)
-        .limit(1)
+def seconds_to_next(session: Session, now: datetime, passed: Passed = NOBODY) -> float | None:
+    """How long until a delivery that nobody holds and that is not ``passed`` over is due; None where there is none."""
+    statement = select(WebhookDeliveryRow.due_at).where(
+        WebhookDeliveryRow.status == "queued",
+        or_(WebhookDeliveryRow.lease_expires_at.is_(None), WebhookDeliveryRow.lease_expires_at <= now),
     )
+    if passed != NOBODY:
+        joined = statement.join(WebhookEventRow, WebhookEventRow.id == WebhookDeliveryRow.event_id)
+        statement = passed.leave(joined)
+    earliest = session.scalar(statement.order_by(WebhookDeliveryRow.due_at).limit(1))
     return None if earliest is None else max(0.0, (earliest - now).total_seconds())
 
 
 def backlog(session: Session) -> tuple[int, datetime | None]:
-    """How many deliveries are on their way, and since when the one that is due the longest should have gone."""
+    """How many deliveries are on their way, and since when the one that is due the longest should have gone.
+
+    What waits for a webhook whose last attempt failed is counted, but makes nothing late: it is the receiver's doing.
+    """
     number, oldest = session.execute(
-        select(func.count(), func.min(WebhookDeliveryRow.due_at)).where(WebhookDeliveryRow.status == "queued")
+        select(func.count(), func.min(case((WebhookRow.failing_since.is_(None), WebhookDeliveryRow.due_at))))
+        .join(WebhookRow, WebhookRow.id == WebhookDeliveryRow.webhook_id)
+        .where(WebhookDeliveryRow.status == "queued")
     ).one()
     return number, oldest
 

@@ -96,7 +96,9 @@ WEBHOOK_BACKLOG: Final = Gauge(
     registry=REGISTRY,
 )
 WEBHOOK_AGE: Final = Gauge(
-    "pinfold_webhook_oldest_due_seconds", "For how long the oldest of them has been due.", registry=REGISTRY
+    "pinfold_webhook_oldest_due_seconds",
+    "For how long the oldest of them has been due, those left out whose receiver failed the last time.",
+    registry=REGISTRY,
 )
 STORE_BYTES: Final = Gauge("pinfold_store_bytes", "Bytes of the store's segments.", registry=REGISTRY)
 STORE_BLOCKS: Final = Gauge("pinfold_store_blocks", "Blocks in the store.", registry=REGISTRY)

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Final
 
 from pinfold.db.session import DATABASE_FAILURES
-from pinfold.db.webhooks import Leased
+from pinfold.db.webhooks import Leased, Passed
 from pinfold.services.webhooks import Deliverer
 from pinfold.telemetry import fields, logger
 
@@ -17,7 +17,9 @@ POLL_S: Final = 1.0
 """How soon an event of another process is seen; those of this one wake the loop."""
 _AFTER_FAILURE_S: Final = 1.0  # the database could not be asked; do not spin
 _MOST_OF_ONE: Final = 4  # deliveries to one webhook at once: a slow receiver leaves room for the others
-_UNREACHABLE_S: Final = 30.0  # one that did not answer is left alone so long, whatever else is due to it
+_REST: Final = 10  # one that did not answer is left alone for so many times what the attempt took,
+_LEAST_REST_S: Final = 0.5  # at least so long: a refusal takes milliseconds, and recording it is work as well,
+_MOST_REST_S: Final = 30.0  # and at most so long: then it is asked again, whatever else is due to it
 
 
 class WebhookWorker:
@@ -57,10 +59,11 @@ class WebhookWorker:
         if free <= 0:
             return None  # the end of an attempt wakes us
         try:
+            passed = self._not_now()
             # A look before the write that a lease is: mostly nothing is due.
-            if (seconds := await self._deliverer.seconds_to_next()) is None or seconds > 0:
-                return self._poll_s if seconds is None else min(seconds, self._poll_s)
-            taken = await self._deliverer.lease(free, without=self._not_now())
+            if (seconds := await self._deliverer.seconds_to_next(passed)) is None or seconds > 0:
+                return min(seconds if seconds is not None else self._poll_s, self._poll_s, self._to_end_of_rest())
+            taken = await self._deliverer.lease(free, passed)
         except DATABASE_FAILURES as exc:  # the next round may find it well again
             log.error("cannot take webhook deliveries", **{fields.ERROR: repr(exc)})
             return _AFTER_FAILURE_S
@@ -68,17 +71,28 @@ class WebhookWorker:
         for leased in taken:
             of_each[leased[1].id] += 1
             task = asyncio.create_task(
-                self._work(leased) if of_each[leased[1].id] <= _MOST_OF_ONE else self._deliverer.release(leased)
+                self._work(leased)
+                if of_each[leased[1].id] <= self._most_of(leased[1].id)
+                else self._deliverer.release(leased)
             )
             self._running[task] = leased
             task.add_done_callback(self._ended)
         return self._poll_s
 
-    def _not_now(self) -> set[str]:
+    def _not_now(self) -> Passed:
         now = asyncio.get_running_loop().time()
         self._left_alone = {one: until for one, until in self._left_alone.items() if until > now}
         of_each = Counter(leased[1].id for leased in self._running.values())
-        return {one for one, number in of_each.items() if number >= _MOST_OF_ONE} | self._left_alone.keys()
+        busy = frozenset(one for one, number in of_each.items() if number >= self._most_of(one))
+        # Who sends something again mostly does so because the receiver is back.
+        return Passed(over=busy, but_by_hand=frozenset(self._left_alone))
+
+    def _most_of(self, webhook_id: str) -> int:
+        return 1 if webhook_id in self._left_alone else _MOST_OF_ONE
+
+    def _to_end_of_rest(self) -> float:
+        now = asyncio.get_running_loop().time()
+        return max(0.0, min(self._left_alone.values(), default=now + self._poll_s) - now)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
@@ -89,7 +103,10 @@ class WebhookWorker:
     async def _work(self, leased: Leased) -> None:
         attempt = await self._deliverer.carry_out(leased)
         if attempt.was_unreachable:
-            self._left_alone[leased[1].id] = asyncio.get_running_loop().time() + _UNREACHABLE_S
+            rest_s = min(max(_REST * attempt.duration_ms / 1000, _LEAST_REST_S), _MOST_REST_S)
+            self._left_alone[leased[1].id] = asyncio.get_running_loop().time() + rest_s
+        else:
+            self._left_alone.pop(leased[1].id, None)
 
     async def _sleep(self, seconds: float | None) -> None:
         try:

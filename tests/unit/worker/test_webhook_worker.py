@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from pinfold.db import Database, changes, webhooks
 from pinfold.db.changes import SYSTEM
 from pinfold.services.accounts import Caller
 from pinfold.services.webhooks import Deliverer, WebhooksService
-from pinfold.services.webhooks.model import secret_text
+from pinfold.services.webhooks.jobs import TIMEOUT_S
+from pinfold.services.webhooks.model import Delivery, secret_text
 from pinfold.worker import WebhookWorker
 from tests.support.receiver import Receiver
 from tests.support.tenants import make_organisation
@@ -46,7 +47,9 @@ class House:
     def worker(self, **options: float) -> WebhookWorker:
         mounts = {f"https://{host}": httpx.ASGITransport(one) for host, one in self.receivers.items()}
         client = httpx.AsyncClient(mounts=mounts, transport=httpx.MockTransport(_unreachable))
-        deliverer = Deliverer(self.database, owner="worker", client=client)
+        deliverer = Deliverer(
+            self.database, owner="worker", client=client, timeout_s=options.get("timeout_s", TIMEOUT_S)
+        )
         return WebhookWorker(deliverer, poll_s=options.get("poll_s", 0.01), concurrency=int(options.get("at_once", 16)))
 
     async def tell(self, kind: str) -> None:
@@ -58,6 +61,23 @@ class House:
     async def statuses(self, webhook_id: str) -> list[str]:
         found = await self.service.deliveries(self.caller, webhook_id, limit=100)
         return [one.status for one in found.entries]
+
+    async def deliveries(self, webhook_id: str) -> Sequence[Delivery]:
+        return (await self.service.deliveries(self.caller, webhook_id, limit=100)).entries
+
+    async def until_failing(self, webhook_id: str) -> None:
+        async with asyncio.timeout(10):
+            while (await self.service.get(self.caller, webhook_id)).failing_since is None:
+                await asyncio.sleep(0.01)
+
+
+async def _never() -> Response:
+    await asyncio.Event().wait()
+    return Response()
+
+
+async def _at_once() -> Response:
+    return Response()
 
 
 def _unreachable(request: httpx.Request) -> httpx.Response:
@@ -113,23 +133,88 @@ def test_a_receiver_that_hangs_holds_up_no_other(house: House) -> None:
     asyncio.run(go())
 
 
-def test_one_that_cannot_be_reached_is_left_alone_for_a_while(house: House) -> None:
+def test_one_that_does_not_answer_is_left_alone_for_a_while(house: House) -> None:
     async def go() -> None:
-        made, _ = await house.service.create(house.caller, "https://nobody.example/", "", ["file.created"])
+        webhook, silent = await house.webhook("file.created")
         _, other = await house.webhook("pin.failed")
+        silent.answer = _never
         for _ in range(20):
             await house.tell("file.created")
-        worker = house.worker()
+        worker = house.worker(timeout_s=0.5)
         running = asyncio.create_task(worker.run())
-        async with asyncio.timeout(10):
-            while (await house.service.get(house.caller, made.id)).failing_since is None:
-                await asyncio.sleep(0.01)
+        await house.until_failing(webhook)
         await house.tell("pin.failed")
         await other.until(1)
         worker.stop()
         await running
-        tried = await house.service.deliveries(house.caller, made.id, limit=100)
+        tried = await house.service.deliveries(house.caller, webhook, limit=100)
         assert sum(one.attempts for one in tried.entries) <= 4, "those that were under way together, and no more"
+
+    asyncio.run(go())
+
+
+def test_one_that_refuses_at_once_does_not_make_its_other_deliveries_late(house: House) -> None:
+    async def go() -> None:
+        made, _ = await house.service.create(house.caller, "https://nobody.example/", "", ["file.created"])
+        for _ in range(12):
+            await house.tell("file.created")
+        worker = house.worker()
+        running = asyncio.create_task(worker.run())
+        async with asyncio.timeout(15):
+            while not all(one.attempts for one in await house.deliveries(made.id)):
+                await asyncio.sleep(0.01)
+        worker.stop()
+        await running
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("by_hand", ["resend", "test"])
+def test_what_is_asked_for_by_hand_goes_at_once_to_one_that_is_left_alone(house: House, by_hand: str) -> None:
+    async def go() -> None:
+        webhook, receiver = await house.webhook("file.created")
+        receiver.answer = _never
+        for _ in range(6):
+            await house.tell("file.created")
+        worker = house.worker(timeout_s=1.0)
+        running = asyncio.create_task(worker.run())
+        await house.until_failing(webhook)
+        while sum(one.attempts for one in await house.deliveries(webhook)) < 4:
+            await asyncio.sleep(0.01)
+        receiver.answer = _at_once
+        if by_hand == "resend":
+            first = (await house.deliveries(webhook))[-1]
+            asked = await house.service.resend(house.caller, webhook, first.id)
+        else:
+            asked = await house.service.test(house.caller, webhook)
+        async with asyncio.timeout(5):  # the others would wait for twice as long
+            while (await house.service.delivery(house.caller, webhook, asked.id)).status != "delivered":
+                await asyncio.sleep(0.01)
+            # It has answered: what had not been tried yet need not wait any longer either.
+            while sum(one.status == "delivered" for one in await house.deliveries(webhook)) < 3:
+                await asyncio.sleep(0.01)
+        worker.stop()
+        await running
+
+    asyncio.run(go())
+
+
+def test_a_delivery_to_a_failing_receiver_is_in_the_backlog_and_does_not_count_as_late(house: House) -> None:
+    async def go() -> None:
+        made, _ = await house.service.create(house.caller, "https://nobody.example/", "", ["file.created"])
+        await house.webhook("pin.failed")
+        await house.tell("file.created")
+        assert (await house.database.everybody.read(webhooks.backlog))[1] is not None
+        worker = house.worker()
+        running = asyncio.create_task(worker.run())
+        await house.until_failing(made.id)
+        worker.stop()
+        await running
+        assert await house.database.everybody.read(webhooks.backlog) == (1, None)
+        await house.tell("pin.failed")
+        number, oldest = await house.database.everybody.read(webhooks.backlog)
+        assert number == 2
+        assert oldest is not None and datetime.now(UTC) - oldest < timedelta(minutes=1)
 
     asyncio.run(go())
 

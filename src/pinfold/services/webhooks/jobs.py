@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from pinfold.core.errors import AddressRefused
 from pinfold.db import Database, webhooks
-from pinfold.db.webhooks import Leased
+from pinfold.db.webhooks import NOBODY, Leased, Passed
 from pinfold.node.guarded_http import guarded_async_client
 from pinfold.services.clock import Clock, utc_now
 from pinfold.services.webhooks import message, records
@@ -93,16 +93,14 @@ class Deliverer:
         """Close connections."""
         await self._client.aclose()
 
-    async def lease(self, limit: int, *, without: Collection[str] = ()) -> Sequence[Leased]:
-        """Up to ``limit`` deliveries that are due, none of them to the webhooks ``without``."""
+    async def lease(self, limit: int, passed: Passed = NOBODY) -> Sequence[Leased]:
+        """Up to ``limit`` deliveries that are due, and not ``passed`` over."""
         now = self._clock()
-        return await self._database.everybody.write(
-            webhooks.lease, self._owner, limit, now, now + LEASE, without=frozenset(without)
-        )
+        return await self._database.everybody.write(webhooks.lease, self._owner, limit, now, now + LEASE, passed)
 
-    async def seconds_to_next(self) -> float | None:
-        """How long until something is due; None where nothing is on its way."""
-        return await self._database.everybody.read(webhooks.seconds_to_next, self._clock())
+    async def seconds_to_next(self, passed: Passed = NOBODY) -> float | None:
+        """How long until something is due that is not ``passed`` over; None where there is nothing."""
+        return await self._database.everybody.read(webhooks.seconds_to_next, self._clock(), passed)
 
     async def release(self, leased: Leased) -> None:
         """Let go of a delivery whose attempt was broken off: it is due as before."""

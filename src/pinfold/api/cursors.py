@@ -7,6 +7,7 @@ import binascii
 import json
 from typing import Final
 
+from pinfold.api import texts
 from pinfold.core.errors import InvalidInput
 
 MAX_CHARACTERS: Final = 1024  # a time, a name and a number fit many times
@@ -25,6 +26,7 @@ def decode(cursor: str, *types: type[Part]) -> list[Part]:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         parts = json.loads(base64.b64decode(padded, b"-_", validate=True))
+        texts.check_value(parts)
     except (ValueError, binascii.Error, RecursionError):
         parts = None
     if not isinstance(parts, list) or [type(part) for part in parts] != list(types):

@@ -87,7 +87,12 @@ CLIENT_WENT_AWAY: Final = 499
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-_CODES_OF_STATUS: Final = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
+_CODES_OF_STATUS: Final = {
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "PAYLOAD_TOO_LARGE",
+    422: "INVALID_PARAMETER",
+}
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pinfold.api import bodies, errors
+from pinfold.api import bodies, errors, texts
 from pinfold.telemetry import fields, logger, metrics, request_ids
 
 log = logger("api")
@@ -103,16 +103,28 @@ class Outermost:
         if length.isdigit() and int(length) > limit:
             return await errors.answer(request, 413, too_large, "PAYLOAD_TOO_LARGE")(scope, receive, send)
         received = 0
+        parts: list[bytes] = []
 
-        async def receive_bounded() -> Message:
+        async def receive_checked() -> Message:
             nonlocal received
             message = await receive()
-            received += len(message.get("body", b""))
+            if message["type"] != "http.request":
+                return message
+            part = message.get("body", b"")
+            received += len(part)
             if received > limit:
                 raise HTTPException(413, too_large)
+            parts.append(part)
+            if not message.get("more_body", False):
+                try:
+                    texts.check_body(parts[0] if len(parts) == 1 else b"".join(parts))
+                except ValueError as exc:
+                    raise HTTPException(422, f"body: {exc}") from None
+                finally:
+                    parts.clear()
             return message
 
-        await self._app(scope, receive_bounded, send)
+        await self._app(scope, receive_checked, send)
 
 
 def _known_method(scope: Scope) -> str:

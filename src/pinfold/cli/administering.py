@@ -98,9 +98,9 @@ def moment(text: str | None, option: str, now: datetime | None = None) -> dateti
         if match is not None:
             return (now or datetime.now(UTC)) + int(match[1]) * _UNITS[match[2]]
         when = datetime.fromisoformat(text)
+        return (when if when.tzinfo else when.astimezone()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise usage_error(f"{option} takes 30d, 12h or a time such as 2026-12-31, not {text!r}") from None
-    return when if when.tzinfo else when.astimezone()
 
 
 def read_password(from_stdin: bool) -> str:

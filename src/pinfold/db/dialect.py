@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from contextlib import suppress
@@ -56,12 +57,23 @@ def connect(url: str, *, only_reads: bool = False) -> Engine:
         raise InvalidSetting(f"database_url names {parsed.drivername!r}; it takes an SQLite file or postgresql://…")
     if not only_reads:
         _make_private(str(parsed.database))
-    engine = create_engine(parsed, json_deserializer=orjson.loads)
+    engine = create_engine(parsed, **_JSON)
     event.listen(engine, "connect", _prepare)
     if only_reads:
         event.listen(engine, "connect", _refuse_writes)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _dumped(value: Any) -> str:
+    """JSON that can be read again.  Raises: UnicodeEncodeError for half of a surrogate pair, which JSON can write."""
+    text = json.dumps(value)
+    if "\\ud" in text:
+        json.dumps(value, ensure_ascii=False).encode()
+    return text
+
+
+_JSON: Final[dict[str, Any]] = {"json_serializer": _dumped, "json_deserializer": orjson.loads}
 
 
 def _make_private(path: str) -> None:
@@ -73,7 +85,7 @@ def _make_private(path: str) -> None:
 def _connect_postgresql(url: URL, only_reads: bool) -> Engine:
     # One driver, whatever the URL says after its "+"; a pool that notices connections the server closed.
     url = url.set(drivername="postgresql+psycopg")
-    pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 8, "pool_pre_ping": True, "json_deserializer": orjson.loads}
+    pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 8, "pool_pre_ping": True, **_JSON}
     if not only_reads:
         return create_engine(url, **pool)
     # A statement sees what was committed when it began, in a transaction or not: so none is begun and none ended.

@@ -8,10 +8,10 @@ from typing import Final
 
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
-from pinfold.core.errors import StoreFull
+from pinfold.core.errors import InvalidInput, StoreFull
 from pinfold.db import ledger, scope
 from pinfold.db.asks import Ask
 
@@ -81,7 +81,7 @@ def _in_one_transaction(engine: Engine, asks: list[Ask]) -> list[Ask]:
         if _may_try_again(error, ask):
             again.append(ask)
         else:
-            ask.error = error
+            ask.error = _told(error)
     return again
 
 
@@ -118,10 +118,10 @@ def _may_try_again(exc: Exception, ask: Ask, *, sent: bool = False) -> bool:
 
 @contextmanager
 def failures_told() -> Iterator[None]:
-    """Say plainly that the disk is full."""
+    """Say plainly that the disk is full, or that a text is none."""
     try:
         yield
-    except OperationalError as exc:
+    except (StatementError, UnicodeEncodeError) as exc:
         if (told := _told(exc)) is not exc:
             raise told from exc
         raise
@@ -132,4 +132,6 @@ def _told(exc: Exception) -> Exception:
         "is full" in str(exc.orig) or getattr(exc.orig, "sqlstate", None) == _DISK_FULL
     ):
         return StoreFull("the disk is full: the database could not be written")
+    if isinstance(exc.orig if isinstance(exc, StatementError) else exc, UnicodeEncodeError):
+        return InvalidInput("a text holds half of a surrogate pair, which cannot be stored")
     return exc

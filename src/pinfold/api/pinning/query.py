@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from pinfold.api import texts
 from pinfold.core.cid import CID
 from pinfold.core.errors import InvalidInput
 from pinfold.db.pin_lists import Match, PinFilter
@@ -71,8 +72,9 @@ def _meta(text: str | None) -> dict[str, str]:
         return {}
     try:
         meta = json.loads(text)
+        texts.check_value(meta)
     except (ValueError, RecursionError) as exc:
-        raise InvalidInput("meta is no JSON") from exc
+        raise InvalidInput("meta is no JSON, or holds what is no text") from exc
     if not isinstance(meta, dict) or not all(isinstance(value, str) for value in meta.values()):
         raise InvalidInput('meta is no JSON object of strings, such as {"app_id": "blog"}')
     return meta

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from pinfold.api.times import Moment
 from pinfold.services.accounts import Role, Scope
 from pinfold.services.accounts.passwords import MAX_CHARACTERS, MIN_CHARACTERS
 from pinfold.services.accounts.sign_in import SignedIn
@@ -201,7 +202,7 @@ class TokenWish(_Wish):
         description="What it may be used for: no more than its maker may.",
         examples=[["files:read", "files:write"]],
     )
-    expires_at: AwareDatetime | None = Field(None, description="When it ends; null: never.", examples=[None])
+    expires_at: Moment | None = Field(None, description="When it ends; null: never.", examples=[None])
     uses: int | None = Field(
         None, ge=1, le=_MAX_INT, description="How many requests it is good for; null: any number.", examples=[None]
     )

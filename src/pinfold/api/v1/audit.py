@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from pinfold.api.auth import AuditReader
 from pinfold.api.envelope import Answer, ListAnswer
 from pinfold.api.errors import responses
+from pinfold.api.times import Moment
 from pinfold.api.v1.account_schema import ID, TIME
 from pinfold.api.v1.listing import Cursor, Limit, PageNumber, answer_of, wanted_by_number
 from pinfold.db.audit import Filter
@@ -69,8 +70,8 @@ async def list_audit(
     target: Annotated[
         str | None, Query(max_length=512, pattern=_TEXT, description="Only changes of this, by its id.")
     ] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Only from then on.")] = None,
-    before: Annotated[AwareDatetime | None, Query(description="Only before that.")] = None,
+    since: Annotated[Moment | None, Query(description="Only from then on.")] = None,
+    before: Annotated[Moment | None, Query(description="Only before that.")] = None,
     page: PageNumber = 1,
     limit: Limit = 20,
     cursor: Cursor = None,

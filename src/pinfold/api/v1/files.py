@@ -11,6 +11,7 @@ from pinfold.api import cursors
 from pinfold.api.auth import FilesReader, FilesWriter
 from pinfold.api.envelope import Answer, ListAnswer, Pagination
 from pinfold.api.errors import responses
+from pinfold.api.times import as_utc
 from pinfold.api.v1.file_schema import (
     Batch,
     BatchDelete,
@@ -105,13 +106,12 @@ def _after(cursor: str, sort: Sort) -> After:
     """Where a cursor points.  Raises: InvalidInput, also for one of a list in another order."""
     kind, value, number = cursors.decode(cursor, str, int if sort is Sort.SIZE else str, int)
     try:
-        read = datetime.fromisoformat(str(value)) if sort is Sort.CREATED_AT else value
+        read = as_utc(datetime.fromisoformat(str(value))) if sort is Sort.CREATED_AT else value
     except ValueError:
         read = None
     is_storable = not isinstance(value, str) or "\0" not in value
     in_range = all(not isinstance(one, int) or -(1 << 63) <= one < 1 << 63 for one in (value, number))
-    has_zone = not isinstance(read, datetime) or read.tzinfo is not None
-    if kind != sort.value or read is None or not (is_storable and in_range and has_zone):
+    if kind != sort.value or read is None or not (is_storable and in_range):
         raise InvalidInput(
             "this cursor is of a list in another order", hint="Keep `sort` as it was on the page before."
         )
@@ -240,7 +240,8 @@ async def edit_file(request: Request, caller: FilesWriter, id: FileKey, edit: Fi
 async def delete_file(request: Request, caller: FilesWriter, id: FileKey) -> Answer[Deleted]:
     """Forgets the file; by a CID, all your files with it.
 
-    The content is unpinned where no other file and no pin request of anybody needs it.
+    The content is unpinned where no other file and no pin request of anybody needs it.  Files belong to the
+    organisation, not to who uploaded them: any of its tokens with `files:write` may delete any of them.
     """
     files: FilesService = request.app.state.services.files
     gone = await files.delete(caller, id)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from pinfold.api import texts
+from pinfold.api.times import Moment
 from pinfold.core.cid import CID
 from pinfold.core.tier import Tier
 from pinfold.engine import TrackerStatus
@@ -28,13 +30,7 @@ PriorityName = Literal["low", "normal", "high"]
 PRIORITIES = {"low": Priority.LOW, "normal": Priority.NORMAL, "high": Priority.HIGH}
 
 
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("a NUL character cannot be stored")
-    return text
-
-
-Storable = AfterValidator(_without_nul)
+Storable = AfterValidator(texts.check)
 Name = Annotated[str, StringConstraints(max_length=MAX_NAME), Storable]
 Origin = Annotated[str, StringConstraints(max_length=1000, pattern="^/"), Storable]
 MetaKey = Annotated[str, StringConstraints(max_length=255), Storable]
@@ -70,7 +66,7 @@ class PinWish(BaseModel):
         description="Multiaddrs of nodes that may have the content; those that speak HTTP are asked.",
         examples=[[_ORIGIN]],
     )
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Moment | None = Field(
         None,
         description="Until when it is wanted; some time after that the pin is removed.",
         examples=["2027-01-31T12:00:00Z"],
@@ -111,7 +107,7 @@ class PinChanges(BaseModel):
     origins: list[Origin] = Field(
         default_factory=list, max_length=MAX_ORIGINS, description="Multiaddrs in the place of those there are."
     )
-    expires_at: AwareDatetime | None = Field(None, description="Until when it is wanted; null for no end.")
+    expires_at: Moment | None = Field(None, description="Until when it is wanted; null for no end.")
 
 
 class Pin(BaseModel):
@@ -273,7 +269,7 @@ class PinsToRemove(BaseModel):
 class PinsToRenew(PinsToRemove):
     """Requests that are to be kept until another time, and looked at afresh."""
 
-    expires_at: AwareDatetime | None = Field(None, description="Until when they are wanted; null for no end.")
+    expires_at: Moment | None = Field(None, description="Until when they are wanted; null for no end.")
 
 
 class BulkItem(BaseModel):

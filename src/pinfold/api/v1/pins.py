@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
-from pydantic import AwareDatetime
 
-from pinfold.api import cursors
+from pinfold.api import cursors, texts
 from pinfold.api.auth import PinsReader, PinsWriter
 from pinfold.api.envelope import Answer, ListAnswer, Pagination, made
 from pinfold.api.errors import responses
+from pinfold.api.times import Moment, as_utc
 from pinfold.api.v1.pin_schema import (
     CID_EXAMPLE,
     PRIORITIES,
@@ -102,8 +102,8 @@ async def list_pins(
         _Text | None,
         Query(max_length=4096, description="Only requests with all these keys and values, as a JSON object."),
     ] = None,
-    before: Annotated[AwareDatetime | None, Query(description="Only requests made before that time.")] = None,
-    after: Annotated[AwareDatetime | None, Query(description="Only requests made after that time.")] = None,
+    before: Annotated[Moment | None, Query(description="Only requests made before that time.")] = None,
+    after: Annotated[Moment | None, Query(description="Only requests made after that time.")] = None,
     files: Annotated[bool, Query(description="Whether the requests that uploads made are listed as well.")] = False,
     page: Annotated[int | None, Query(ge=1, le=MAX_OFFSET, description="The page, from 1.")] = None,
     cursor: Annotated[
@@ -221,8 +221,9 @@ def parse_meta(text: str | None) -> dict[str, str]:
         return {}
     try:
         meta = json.loads(text)
+        texts.check_value(meta)
     except (ValueError, RecursionError) as exc:
-        raise InvalidInput("the metadata filter is no JSON") from exc
+        raise InvalidInput("the metadata filter is no JSON, or holds what is no text") from exc
     if not isinstance(meta, dict) or not all(isinstance(value, str) for value in meta.values()):
         raise InvalidInput('the metadata filter is no JSON object of strings, such as {"app": "blog"}')
     return meta
@@ -235,9 +236,7 @@ def _cursor_at(time: datetime) -> str:
 def _time_of(cursor: str) -> datetime:
     (text,) = cursors.decode(cursor, str)
     try:
-        time = datetime.fromisoformat(str(text))
+        return as_utc(datetime.fromisoformat(str(text)))
     except ValueError:
-        time = datetime.min
-    if time.tzinfo is None:
-        raise InvalidInput("this cursor is none of this list", hint="Send `next_cursor` of the page before as it is.")
-    return time
+        hint = "Send `next_cursor` of the page before as it is."
+        raise InvalidInput("this cursor is none of this list", hint=hint) from None

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from pinfold.core.errors import QuotaExceeded, RecordNotFound
+from pinfold.core.errors import InvalidInput, QuotaExceeded, RecordNotFound
 from pinfold.db import Database, changes, reconciliations, replicas, roots, wishes
 from pinfold.db.changes import SYSTEM, Change
 from pinfold.db.models import PinRow
@@ -69,7 +69,10 @@ class Recorder:
             self._gathering = []
             self._writing = asyncio.create_task(self._write(self._gathering))
         self._gathering.append(outcome)
-        await asyncio.shield(self._writing)
+        try:
+            await asyncio.shield(self._writing)
+        except (ValueError, InvalidInput):  # a row of one root cannot be read or written: the others do without it
+            await self._database.everybody.write(record_all, self._owner, [outcome], self._clock())
 
     async def _write(self, batch: list[Outcome]) -> None:
         async with self._one_at_a_time:

@@ -90,15 +90,17 @@ def create_api(
     trusted_proxies: Sequence[str] = (),
     delegates: Sequence[str] = (),
     gateway_url: str = "",
+    upload_idle_timeout_s: float = 30.0,
 ) -> ASGIApp:
     """The API as an ASGI application; what ``trusted_proxies`` pass on about clients is believed.
 
     ``delegates`` are multiaddrs that clients of the Pinning Service API are told, ``gateway_url`` is where they reach
-    the gateway.
+    the gateway.  An upload that is silent for ``upload_idle_timeout_s`` is ended.
     """
     api = build(services, max_request_bytes=max_request_bytes, metrics_access=metrics_access)
     api.state.delegates = tuple(delegates)
     api.state.gateway_url = gateway_url
+    api.state.upload_idle_timeout_s = upload_idle_timeout_s
     outermost = Outermost(api, services.requests.count)
     if not trusted_proxies:
         return outermost

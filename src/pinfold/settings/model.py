@@ -87,7 +87,15 @@ class Settings(BaseSettings):
         32,
         ge=1,
         le=1000,
-        description="Uploads read at the same time; others wait. Each costs four threads and up to 10 MiB.",
+        description="Uploads read at the same time; others wait. One organisation has at most half of them, so that "
+        "others get their turn. Each costs four threads and up to 10 MiB.",
+    )
+    upload_idle_timeout_s: float = Field(
+        30.0,
+        gt=0,
+        le=3600,
+        description="An upload is ended by 408 when nothing of it comes for so many seconds, or, averaged over twice "
+        "as long, less than 1 KiB a second. Time in which the server is behind does not count.",
     )
     worker_concurrency: int = Field(
         32, ge=1, le=256, description="Pins carried to the engine at the same time. Raise it when pins stay queued."

@@ -11,6 +11,7 @@ from pinfold.api.auth import FilesWriter
 from pinfold.api.envelope import Answer
 from pinfold.api.errors import responses
 from pinfold.api.multipart import PartBegin, PartData, parse, usable_type
+from pinfold.api.pace import body_of
 from pinfold.api.v1.file_schema import UploadedFile
 from pinfold.api.v1.upload_fields import MAX_FIELD_BYTES, Fields, checked_name
 from pinfold.core.errors import InvalidInput, PayloadTooLarge
@@ -25,7 +26,7 @@ _STORED: Final = "Stored; the pins are queued."
 _AGAIN: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "All of it is among your files already; `duplicate` is `updated`."}
 }
-_REFUSALS: Final = (400, 401, 403, 404, 409, 413, 422, 429, 503, 507)
+_REFUSALS: Final = (400, 401, 403, 404, 408, 409, 413, 422, 429, 503, 507)
 
 _FORM: Final[dict[str, Any]] = {
     "requestBody": {
@@ -119,7 +120,7 @@ async def upload(
     content_type = request.headers.get("content-type", "")
     async with await files.receive(caller, room_for(length, is_form=True)) as receiving:
         fields = Fields()
-        await _take_form(files, caller, receiving, fields, parse(content_type, _bounded(request.stream(), limit)))
+        await _take_form(files, caller, receiving, fields, parse(content_type, _bounded(body_of(request), limit)))
         return _answer(response, await receiving.record(fields.wish()))
 
 
@@ -198,7 +199,7 @@ async def put(
     await files.check(caller, wish)
     async with await files.receive(caller, room_for(length, is_form=False)) as receiving:
         await receiving.begin(name, _content_type(request, name), fields.profile())
-        async for chunk in _bounded(request.stream(), limit):
+        async for chunk in _bounded(body_of(request), limit):
             await receiving.write(chunk)
         await receiving.end()
         (record,) = await receiving.record(wish)
@@ -233,7 +234,7 @@ async def upload_car(
     await files.check(caller, wish)
     async with await files.receive(caller, room_for(_length(request), is_form=False)) as receiving:
         await receiving.begin_car()
-        async for chunk in request.stream():
+        async for chunk in body_of(request):
             await receiving.write(chunk)
         await receiving.end()
         return _answer(response, await receiving.record(wish))

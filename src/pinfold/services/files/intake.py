@@ -29,6 +29,7 @@ from pinfold.node.model import Added, AddOptions
 from pinfold.services.files.car_roots import describe_root
 from pinfold.services.files.model import FOLDER_TYPE, Stored
 from pinfold.services.files.pipe import BytePipe
+from pinfold.services.files.slots import Slots
 from pinfold.unixfs.profile import Profile, describe, profile
 
 T = TypeVar("T")
@@ -42,14 +43,14 @@ class _Cancelled(Exception):
 
 
 class Intake:
-    """Opens uploads, a bounded number at a time."""
+    """Opens uploads, a bounded number at a time, of which one organisation has at most half."""
 
     def __init__(self, node: Node, *, pin_name: str, max_file_bytes: int, max_concurrent: int) -> None:
         self._node = node
         self._pin_name = pin_name
         self._max_file_bytes = max_file_bytes
         self._threads = ThreadPoolExecutor(max_concurrent, thread_name_prefix="intake")
-        self._free = asyncio.Semaphore(max_concurrent)
+        self._slots = Slots(max_concurrent)
 
     @property
     def max_file_bytes(self) -> int:
@@ -59,27 +60,29 @@ class Intake:
     def _options(self, chosen: Profile) -> AddOptions:
         return AddOptions(profile=chosen, pin=True, pin_name=self._pin_name, keep_pin_name=True)
 
-    async def open(self, name: str, content_type: str, chosen: Profile | None = None) -> Upload:
+    async def open(self, organisation_id: str, name: str, content_type: str, chosen: Profile | None = None) -> Upload:
         """A new upload, once there is a thread for it; it must be finished or cancelled."""
         chosen = chosen or profile()
-        await self._free.acquire()
+        await self._slots.acquire(organisation_id)
         pipe = BytePipe()
         options = self._options(chosen)
-        added = self._run(lambda: self._node.add_stream(cast(BinaryIO, pipe), options), pipe.abandon)
+        added = self._run(organisation_id, lambda: self._node.add_stream(cast(BinaryIO, pipe), options), pipe.abandon)
         return Upload(pipe, added, name, content_type, describe(chosen), self._max_file_bytes)
 
-    async def open_folder(self, name: str, chosen: Profile | None = None) -> FolderUpload:
+    async def open_folder(self, organisation_id: str, name: str, chosen: Profile | None = None) -> FolderUpload:
         """A new upload of a whole folder, whose files come one after the other."""
         chosen = chosen or profile()
-        await self._free.acquire()
+        await self._slots.acquire(organisation_id)
         entries = Entries()
         options = self._options(chosen)
-        added = self._run(lambda: self._node.add_tree(entries.read(), options, name=name), entries.abandon)
+        added = self._run(
+            organisation_id, lambda: self._node.add_tree(entries.read(), options, name=name), entries.abandon
+        )
         return FolderUpload(entries, added, name, describe(chosen), self._max_file_bytes)
 
-    async def open_car(self, may_use: Callable[[], BitMap], max_bytes: int) -> CarUpload:
+    async def open_car(self, organisation_id: str, may_use: Callable[[], BitMap], max_bytes: int) -> CarUpload:
         """A new upload of a CAR, which stored blocks may complete that ``may_use`` names; ``max_bytes`` 0: any size."""
-        await self._free.acquire()
+        await self._slots.acquire(organisation_id)
         pipe = BytePipe()
 
         def take() -> list[Stored]:
@@ -95,27 +98,29 @@ class Intake:
                 raise MalformedCar(str(exc), hint="Nothing of it was kept.") from exc
             return [describe_root(self._node, root) for root in imported.roots]
 
-        return CarUpload(pipe, self._run(take, pipe.abandon), max_bytes)
+        return CarUpload(pipe, self._run(organisation_id, take, pipe.abandon), max_bytes)
 
-    async def add_file(self, path: Path, name: str, content_type: str, chosen: Profile | None = None) -> Stored:
+    async def add_file(
+        self, organisation_id: str, path: Path, name: str, content_type: str, chosen: Profile | None = None
+    ) -> Stored:
         """A file of this machine, stored and pinned durably.  Raises: StoreFull, SourceUnreadable."""
         chosen = chosen or profile()
-        await self._free.acquire()
+        await self._slots.acquire(organisation_id)
         options = self._options(chosen)
 
         def add() -> Added:
             with path.open("rb") as stream:
                 return self._node.add_stream(stream, options)
 
-        added = await asyncio.shield(self._run(add, lambda: None))
+        added = await asyncio.shield(self._run(organisation_id, add, lambda: None))
         return Stored(added.cid, name or str(added.cid), added.file_bytes, content_type, describe(chosen))
 
-    def _run(self, work: Callable[[], T], nobody_reads: Callable[[], None]) -> asyncio.Future[T]:
+    def _run(self, organisation_id: str, work: Callable[[], T], nobody_reads: Callable[[], None]) -> asyncio.Future[T]:
         done = asyncio.get_running_loop().run_in_executor(self._threads, work)
 
         def ended(_: asyncio.Future[T]) -> None:
             nobody_reads()
-            self._free.release()
+            self._slots.release(organisation_id)
 
         done.add_done_callback(ended)
         return done

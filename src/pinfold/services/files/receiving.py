@@ -51,7 +51,7 @@ class Receiving:
             )
         if self._uploads:
             await self._room.grow(0, more_files=1)
-        self._uploads.append(await self._files.intake.open(name, content_type, profile))
+        self._uploads.append(await self._files.intake.open(self._caller.organisation_id, name, content_type, profile))
 
     async def begin_in_folder(self, path: Sequence[str], profile: Profile | None) -> None:
         """The next file of the folder that the first part of every path names.  Raises: InvalidInput."""
@@ -60,7 +60,7 @@ class Receiving:
                 raise InvalidInput(
                     "a form has files or one folder, not both", hint="Send what is not in the folder by itself."
                 )
-            self._folder = await self._files.intake.open_folder(path[0], profile)
+            self._folder = await self._files.intake.open_folder(self._caller.organisation_id, path[0], profile)
             self._uploads.append(self._folder)
             self._folder_name = path[0]
         elif path[0] != self._folder_name:

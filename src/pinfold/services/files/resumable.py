@@ -247,7 +247,7 @@ class ResumableUploads:
         try:
             name, content_type, wish, profile = _unpacked(row.meta)
             path = self._path(row.id)
-            stored = await self._files.intake.add_file(path, name, content_type, profile)
+            stored = await self._files.intake.add_file(caller.organisation_id, path, name, content_type, profile)
             try:
                 try:
                     (record,) = await self._files.record(caller, [stored], wish, row.reservation_id)

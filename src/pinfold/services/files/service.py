@@ -69,7 +69,9 @@ class FilesService:
     async def open_car(self, caller: Caller) -> CarUpload:
         """A writer for a CAR, which only what ``caller``'s organisation keeps already may complete."""
         organisation_id = caller.organisation_id
-        return await self.intake.open_car(lambda: self._visibility.of(organisation_id), self._max_car_bytes)
+        return await self.intake.open_car(
+            organisation_id, lambda: self._visibility.of(organisation_id), self._max_car_bytes
+        )
 
     async def check(self, caller: Caller, wish: Wish) -> None:
         """Make sure, before bytes come, that a wish can be granted.

@@ -1,0 +1,54 @@
+"""Clients that begin uploads and fall silent, beside one of another organisation that only wants to upload."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from urllib.parse import urlsplit
+
+import httpx
+
+from tests.support.cli import TIMEOUT_S, Pinfold
+from tests.support.up import Up
+
+STALLED = 34  # more than the default of uploads at the same time
+
+
+def begin(up: Up, number: int) -> socket.socket:
+    """A connection on which 1,000 of 5,000,000 bytes were sent."""
+    where = urlsplit(up.api_url)
+    connection = socket.create_connection((where.hostname or "", where.port or 0), TIMEOUT_S)
+    head = f"PUT /api/v1/files/{number}.bin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {up.token}\r\n"
+    connection.sendall(head.encode() + b"Content-Length: 5000000\r\n\r\n" + bytes(1000))
+    return connection
+
+
+def answer(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    parts = []
+    while part := connection.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def test_stalled_uploads_hold_up_nobody_else_and_are_ended(pinfold: Pinfold) -> None:
+    with Up(pinfold, upload_idle_timeout_s="8") as up, contextlib.ExitStack() as stack:
+        pinfold("org", "create", "Other", "--slug", "other")
+        token = pinfold("token", "create", "--org", "other", "--scope", "files:write").lines[0]
+        connections = [stack.enter_context(begin(up, number)) for number in range(STALLED)]
+        time.sleep(1)
+        began = time.monotonic()
+        other = httpx.put(
+            f"{up.api_url}/api/v1/files/a.txt",
+            content=b"ten bytes!",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=TIMEOUT_S,
+        )
+        assert other.status_code == 201, other.text
+        assert time.monotonic() - began < 5, "it waited for those that were silent"
+        answers = [answer(connection) for connection in connections]
+        assert all(one.startswith(b"HTTP/1.1 408") and b"UPLOAD_STALLED" in one for one in answers)
+        assert up.upload(b"the first organisation goes on too")["name"] == "a.txt"
+        assert up.stop() == 0
+        assert "Traceback" not in up.log

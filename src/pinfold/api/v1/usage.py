@@ -30,11 +30,13 @@ class UsageKept(BaseModel):
         description="Bytes of files and pinned DAGs, each as often as it was asked for: what the quota counts.",
         examples=[1048576],
     )
-    unique_bytes: int = Field(
-        description="Bytes of blocks that only this organisation's pins reach.", examples=[786432]
+    unique_bytes: int | None = Field(
+        description="Bytes of blocks that only this organisation's pins reach; null: not measured yet.",
+        examples=[786432],
     )
-    shared_bytes: int = Field(
-        description="Bytes of blocks that other organisations' pins reach as well.", examples=[262144]
+    shared_bytes: int | None = Field(
+        description="Bytes of blocks that other organisations' pins reach as well; null: not measured yet.",
+        examples=[262144],
     )
     measured_at: datetime | None = Field(
         description="When unique and shared bytes were measured; null: not yet.", examples=[_TIME]

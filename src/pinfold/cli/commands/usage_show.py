@@ -25,6 +25,7 @@ def command(
     """Show what an organisation keeps and does, day by day (UTC), today as it is now.
 
     Columns are day, files, pins, logical, unique and shared bytes, uploads, requests, and what the gateway served.
+    Unique and shared bytes are measured from time to time; "-" (in JSON null) says that they were not yet.
 
     --json prints {"day", "files", "pins", "logical_bytes", "unique_bytes", "shared_bytes", "measured_at", "uploads",
     "uploaded_bytes", "requests", "gateway_requests", "gateway_egress_bytes"} for each day.
@@ -50,8 +51,12 @@ def command(
     ]
     for one in found:
         kept, done = one.kept, one.done
-        sizes = map(output.size, (kept.logical_bytes, kept.unique_bytes, kept.shared_bytes))
+        sizes = map(_size, (kept.logical_bytes, kept.unique_bytes, kept.shared_bytes))
         counts = (f"{kept.files:,}", f"{kept.pins:,}")
         served = output.size(done.gateway_egress_bytes)
         rows.append((shown(one.day), *counts, *sizes, f"{done.uploads:,}", f"{done.requests:,}", served))
     output.columns(rows)
+
+
+def _size(size_bytes: int | None) -> str:
+    return "-" if size_bytes is None else output.size(size_bytes)

@@ -24,10 +24,10 @@ class Kept:
     files: int
     pins: int
     logical_bytes: int
-    unique_bytes: int
-    """Bytes of blocks that only this organisation's pins reach."""
-    shared_bytes: int
-    """Bytes of blocks that pins of others reach as well."""
+    unique_bytes: int | None
+    """Bytes of blocks that only this organisation's pins reach; None: not measured yet."""
+    shared_bytes: int | None
+    """Bytes of blocks that pins of others reach as well; None: not measured yet."""
     measured_at: datetime | None
     """When the last two were measured; None: not yet."""
 

@@ -132,14 +132,15 @@ def _kept_now(session: Session) -> Kept:
         files=totals.files if totals else 0,
         pins=totals.pins if totals else 0,
         logical_bytes=totals.logical_bytes if totals else 0,
-        unique_bytes=measured.unique_bytes if measured else 0,
-        shared_bytes=measured.shared_bytes if measured else 0,
+        unique_bytes=measured.unique_bytes if measured else None,
+        shared_bytes=measured.shared_bytes if measured else None,
         measured_at=measured.measured_at if measured else None,
     )
 
 
 def _kept(row: UsageDayRow) -> Kept:
-    return Kept(row.files, row.pins, row.logical_bytes, row.unique_bytes, row.shared_bytes, row.measured_at)
+    unique, shared = (None, None) if row.measured_at is None else (row.unique_bytes, row.shared_bytes)
+    return Kept(row.files, row.pins, row.logical_bytes, unique, shared, row.measured_at)
 
 
 def _done(row: UsageDayRow) -> Done:

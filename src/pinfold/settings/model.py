@@ -137,7 +137,9 @@ class Settings(BaseSettings):
     public_gateway_url: OptionalURL = Field(
         "",
         description="Where others reach the gateway, for example `https://ipfs.example.com`; told to clients of the "
-        "Pinning Service API as delegate. Empty: where it listens.",
+        "Pinning Service API as delegate, and to `pinfold push` for its links. Empty: `gateway_address`, as it is set "
+        "for the process that answers. `pinfold api` does not know where a `pinfold gateway` listens: set this for "
+        "every API process where that is not the default.",
     )
     shutdown_grace_s: float = Field(
         10.0, ge=0, le=3600, description="Seconds that running requests and pins get to finish when the program stops."

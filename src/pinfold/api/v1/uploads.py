@@ -22,6 +22,7 @@ router = APIRouter(prefix="/api/v1/files", tags=["files"])
 
 _FILE_FIELDS: Final = ("file", "file[]")
 _CAR_TYPE: Final = "application/vnd.ipld.car"
+_CAR_AS_BODY: Final = f"With curl: --data-binary @x.car -H 'Content-Type: {_CAR_TYPE}', and no -F."
 _STORED: Final = "Stored; the pins are queued."
 _AGAIN: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "All of it is among your files already; `duplicate` is `updated`."}
@@ -225,8 +226,11 @@ async def upload_car(
     """Stores the blocks of a CAR (version 1 or 2), each checked against its CID, and makes a file of each root.
 
     What the CAR lacks must be below your own files and pins already: `/files/missing` says what has to be sent.  An
-    incomplete DAG is refused with the CIDs that are missing, and nothing is kept.
+    incomplete DAG is refused with the CIDs that are missing, and nothing is kept.  The CAR is the body itself: a form
+    that has it in a field is refused.
     """
+    if request.headers.get("content-type", "").strip().lower().startswith("multipart/"):
+        raise InvalidInput("this is a form; a CAR is sent as the body itself", hint=_CAR_AS_BODY)
     if name:
         fields.add("name", name)
     wish = fields.wish()

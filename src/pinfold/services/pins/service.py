@@ -140,10 +140,8 @@ class PinsService:
         if not asked:
             raise _nobody_asked(cid)
         if not any(row.status in _OF_THEIR_OWN for row in asked):
-            nodes, content = (
-                (),
-                None,
-            )  # copies are there for others: whether, since when and how large is theirs to know
+            # Copies are there for others: whether, since when and how large is theirs to know.
+            nodes, content = [node for node in nodes if node.status != TrackerStatus.PINNED], None
         since = min(row.created_at for row in asked)
         statuses = [TrackerStatus(node.status) for node in nodes]
         healthy = statuses.count(TrackerStatus.PINNED)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from pinfold.core.errors import DatabaseOutdated, StoreNewer
 from pinfold.db import Database, dialect, pins, tokens, upgrade
 from pinfold.db.models import Base, FileRow, OrganisationRow, PinRow, TokenRow, TotalsRow
+from pinfold.db.search import NameSearch
 from tests.support.rows import NOW, add_pin, pin_row
 
 EARLIER = datetime(2025, 12, 24, 18, 30, 0, 5, tzinfo=UTC)
@@ -119,7 +120,7 @@ def test_what_the_first_version_kept_is_the_first_organisation_s(empty_url: str)
     assert database.of(organisation).write_now(add_pin) == 1
     found = database.of(organisation).read_now(
         lambda session: list(
-            session.scalars(select(FileRow.name).where(dialect.contains(session, FileRow.name, "txt")))
+            session.scalars(select(FileRow.name).where(NameSearch(session, FileRow, "txt").condition()))
         )
     )
     database.close()

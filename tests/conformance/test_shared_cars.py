@@ -13,7 +13,7 @@ from pinfold import Node
 from pinfold.cli.exit_codes import ERROR_CODES
 from pinfold.core.car import CarReader
 from pinfold.core.cid import CID
-from pinfold.core.errors import BlockNotFound, BlockTooLarge, MalformedCar, PinfoldError
+from pinfold.core.errors import BlockTooLarge, IncompleteDag, MalformedCar, PinfoldError
 from tests.support.cli import Pinfold
 from tests.support.data_dirs import state_of
 from tests.support.shared import SHARED, shared_path
@@ -105,7 +105,7 @@ def test_a_partial_car_is_refused_unless_nothing_is_to_be_pinned(rel: str, tmp_p
     pinfold = Pinfold(tmp_path)
     kept = pinfold.add(stdin=b"here before")
     before = state_of(pinfold.data_dir)
-    answer = pinfold("dag", "import", "-", stdin=data, code=ERROR_CODES[BlockNotFound])
+    answer = pinfold("dag", "import", "-", stdin=data, code=ERROR_CODES[IncompleteDag])
     assert PARTIAL[rel] in answer.err and "--no-pin-roots" in answer.err
     assert state_of(pinfold.data_dir) == before
     assert pinfold("dag", "import", "--no-pin-roots", "-", stdin=data).out == ""

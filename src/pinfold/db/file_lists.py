@@ -111,7 +111,7 @@ def page(
         statement = statement.where(here < there if descending else here > there)
     keys: list[Any] = list(columns)
     if search is not None and search.is_complete:  # few rows, so they are sorted: no index of this order is walked
-        keys = [key + ("" if key is FileRow.name else 0) for key in keys]
+        keys = [func.coalesce(key, key) for key in keys]
     ordered = statement.order_by(*(key.desc() if descending else key.asc() for key in keys))
     numbers = session.scalars(ordered.offset(offset).limit(limit + 1)).all()
     return Found(rows_of(session, numbers[:limit]), len(numbers) > limit)

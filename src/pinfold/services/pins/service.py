@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -19,8 +19,6 @@ from pinfold.services.clock import Clock, utc_now
 from pinfold.services.pins import changes, summary
 from pinfold.services.pins.model import NodeReport, PinReport, PinRequest, PinsPage, Progress, Wanted, root_of
 from pinfold.services.pins.tiers import Replication, Tiers
-
-_OF_THEIR_OWN: Final = ("pinning", "pinned")  # a request that was taken up has a share in what the peers say
 
 
 class PinsService:
@@ -139,7 +137,7 @@ class PinsService:
         asked, nodes, due, content = await self._database.of(caller.organisation_id).read(_report, root_of(cid))
         if not asked:
             raise _nobody_asked(cid)
-        if not any(row.status in _OF_THEIR_OWN for row in asked):
+        if not any(_has_a_share(row) for row in asked):
             # Copies are there for others: whether, since when and how large is theirs to know.
             nodes, content = [node for node in nodes if node.status != TrackerStatus.PINNED], None
         since = min(row.created_at for row in asked)
@@ -171,6 +169,11 @@ class PinsService:
             attempts=due.attempts if due else 0,
             next_attempt_at=due.due_at if due else None,
         )
+
+
+def _has_a_share(row: PinRow) -> bool:
+    """Whether the request was taken up, so that what the peers say is its own; not one that a quota stopped."""
+    return row.status in ("pinning", "pinned") or (row.status == "failed" and not row.given_up)
 
 
 def _nobody_asked(cid: CID) -> PinNotFound:

@@ -19,6 +19,7 @@ from tests.support.up import Up
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 GATEWAY, API = "http://127.0.0.1:8080", "http://127.0.0.1:3000"
+NUMBERS = "bafybeia5pfzninqykvo3e56yh3dcyc4wqp32ssowsneyn7ixm37rxwhqfy"
 
 # What no two runs have in common.
 CHANGING = (
@@ -123,9 +124,10 @@ def test_a_real_kubo_keeps_pins_as_the_readme_shows(pinfold: Pinfold, tmp_path: 
     with Up(pinfold) as up:
         shell = Shell(pinfold, up, kubo)
         shell.type("mkdir site && seq 1 200000 > site/numbers.txt && pinfold add site")
+        shell.type(f"pinfold dag export -o numbers.car {NUMBERS} && ipfs dag import numbers.car")
         for command, output in typed("With Kubo"):
             assert shell.type(command) == output, command
-        assert up.api.get("/api/v1/pins").json()["pagination"]["total"] == 0
+        assert [file["cid"] for file in up.api.get("/api/v1/files").json()["data"]] == [NUMBERS]
     kubo.stop()
 
 

@@ -114,10 +114,10 @@ def test_a_client_that_goes_away_keeps_what_it_sent(pinfold: Pinfold) -> None:
         time.sleep(0.1)  # so that the server has begun to read; whether all of it came is not claimed
         half.socket.close()
         end = time.monotonic() + PATIENCE_S
-        while (answer := send(up, place, offset_of(up, place), b"")).status_code == 423:
+        while (answer := send(up, place, offset_of(up, place), b"")).status_code != 204:
+            assert answer.status_code in {423, 409}  # the request cut off is still held, or stored more in between
             assert time.monotonic() < end
             time.sleep(0.01)
-        assert answer.status_code == 204
         offset = offset_of(up, place)
         assert 0 < offset <= 2 * MIB
         assert send(up, place, offset, data[offset:]).headers["pinfold-file-id"]

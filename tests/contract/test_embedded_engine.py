@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -38,4 +39,27 @@ def test_a_pin_made_by_hand_counts_as_kept_and_is_left_alone(tmp_path: Path) -> 
             assert [pin.cid for pin in node.pin_ls(cids=(cid,))] == [cid]
             await engine.close()
 
+    run(go())
+
+
+def test_what_is_not_pinned_is_pinned_without_a_look_at_all_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def go() -> None:
+        with Node(tmp_path / "data") as node:
+            engine = EmbeddedEngine(node, pin_name="ours")
+            below, _ = [added.cid for added in node.add([tmp_path / "folder"])]
+
+            def look(*_: object) -> NoReturn:
+                raise AssertionError("all pins were looked at")
+
+            monkeypatch.setattr(type(node.store.pins), "rows", look)
+            assert (await engine.status(below))[0].status is TrackerStatus.UNPINNED
+            await engine.pin(below)
+            assert (await engine.status(below))[0].status is TrackerStatus.PINNED
+            await engine.unpin(below)
+            await engine.close()
+
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_bytes(b"below a pin")
     run(go())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pinfold.api import documentation, errors, metrics, wellness
+from pinfold.api.direct import Direct
 from pinfold.api.outermost import Outermost
 from pinfold.api.pinning import router as psa
 from pinfold.api.v1 import (
@@ -54,6 +55,28 @@ _DESCRIPTION = """Upload files, pin CIDs, and see how the copies stand.
 Every answer is an envelope: `{"success": true, "data": …}`, and lists add `pagination`.  Errors are
 `{"success": false, "error": a sentence, "code": a stable code, "hint": …, "request_id": …}` with the right status.
 """
+
+
+_ROUTERS: Final = (  # looked through in this order
+    pins_bulk.router,
+    pins.router,
+    psa.router,
+    tus.router,
+    files.router,
+    jobs.router,
+    uploads.router,
+    webhooks.router,
+    usage.router,
+    sessions.router,
+    tokens.router,
+    organisation.router,
+    projects.router,
+    audit.router,
+    administration.router,
+    wellness.router,
+    metrics.router,
+    documentation.router,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +124,8 @@ def create_api(
     api.state.delegates = tuple(delegates)
     api.state.gateway_url = gateway_url
     api.state.upload_idle_timeout_s = upload_idle_timeout_s
-    outermost = Outermost(api, services.requests.count)
+    routes = [route for router in _ROUTERS for route in router.routes]
+    outermost = Outermost(Direct(api, routes), services.requests.count)
     if not trusted_proxies:
         return outermost
     return cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, outermost), list(trusted_proxies)))
@@ -133,26 +157,7 @@ def build(services: Services | None, *, max_request_bytes: int, metrics_access: 
     api.state.max_request_bytes = max_request_bytes
     api.state.metrics_access = metrics_access
     errors.add_error_handlers(api)
-    for router in (  # looked through in this order, so what is asked for most often comes first
-        pins_bulk.router,
-        pins.router,
-        psa.router,
-        tus.router,
-        files.router,
-        jobs.router,
-        uploads.router,
-        webhooks.router,
-        usage.router,
-        sessions.router,
-        tokens.router,
-        organisation.router,
-        projects.router,
-        audit.router,
-        administration.router,
-        wellness.router,
-        metrics.router,
-        documentation.router,
-    ):
+    for router in _ROUTERS:
         api.include_router(router)
     return api
 

@@ -7,6 +7,8 @@ import binascii
 import json
 from typing import Final
 
+import orjson
+
 from pinfold.api import texts
 from pinfold.core.errors import InvalidInput
 
@@ -17,8 +19,7 @@ Part = str | int | float | None
 
 def encode(*parts: Part) -> str:
     """The values that the next page begins behind, as one opaque text."""
-    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode("ascii")
+    return base64.urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode("ascii")
 
 
 def decode(cursor: str, *types: type[Part]) -> list[Part]:

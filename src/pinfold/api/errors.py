@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -137,40 +138,57 @@ def request_id(request: Request) -> str:
     return given
 
 
+async def _refuse(request: Request, exc: errors.PinfoldError) -> JSONResponse:
+    status = STATUS[type(exc)]
+    if status >= 500:
+        log.error("request failed", exc_info=exc, **{fields.CODE: exc.code, fields.ERROR: str(exc)})
+    return answer(request, status, str(exc), exc.code, exc.hint or None)
+
+
+async def _explain(request: Request, exc: RequestValidationError) -> JSONResponse:
+    first = exc.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    return answer(request, 422, f"{where}: {first['msg']}", "INVALID_PARAMETER", "See /docs.")
+
+
+async def _nobody_is_left(request: Request, exc: ClientDisconnect) -> JSONResponse:
+    return answer(request, CLIENT_WENT_AWAY, "the client went away", "CLIENT_WENT_AWAY")
+
+
+async def _bug(request: Request, exc: Exception) -> JSONResponse:
+    log.error("request failed", exc_info=exc, **{fields.ERROR: repr(exc)})
+    return answer(request, 500, "this server failed at the request", "INTERNAL")
+
+
+async def _framework(request: Request, exc: HTTPException) -> JSONResponse:
+    known = {404: f"there is nothing at {request.url.path}", 405: f"{request.method} is not possible here"}
+    code = _CODES_OF_STATUS.get(exc.status_code, "HTTP_ERROR")
+    response = answer(request, exc.status_code, known.get(exc.status_code, str(exc.detail)), code)
+    response.headers.update(exc.headers or {})
+    if exc.status_code == 405:
+        response.headers["Allow"] = ", ".join(_methods_at(request))
+    return response
+
+
+_HANDLERS: Final[dict[type[Exception], Callable[[Request, Any], Awaitable[JSONResponse]]]] = {
+    errors.PinfoldError: _refuse,
+    RequestValidationError: _explain,
+    ClientDisconnect: _nobody_is_left,
+    HTTPException: _framework,
+    Exception: _bug,
+}
+
+
+async def respond(request: Request, exc: Exception) -> JSONResponse:
+    """The answer to a request that ended so."""
+    handler = next(_HANDLERS[kind] for kind in type(exc).__mro__ if kind in _HANDLERS)
+    return await handler(request, exc)
+
+
 def add_error_handlers(api: FastAPI) -> None:
     """Have ``api`` answer every error in the envelope."""
-
-    @api.exception_handler(errors.PinfoldError)
-    async def refuse(request: Request, exc: errors.PinfoldError) -> JSONResponse:
-        status = STATUS[type(exc)]
-        if status >= 500:
-            log.error("request failed", exc_info=exc, **{fields.CODE: exc.code, fields.ERROR: str(exc)})
-        return answer(request, status, str(exc), exc.code, exc.hint or None)
-
-    @api.exception_handler(RequestValidationError)
-    async def explain(request: Request, exc: RequestValidationError) -> JSONResponse:
-        first = exc.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-        return answer(request, 422, f"{where}: {first['msg']}", "INVALID_PARAMETER", "See /docs.")
-
-    @api.exception_handler(ClientDisconnect)
-    async def nobody_is_left(request: Request, exc: ClientDisconnect) -> JSONResponse:
-        return answer(request, CLIENT_WENT_AWAY, "the client went away", "CLIENT_WENT_AWAY")
-
-    @api.exception_handler(Exception)
-    async def bug(request: Request, exc: Exception) -> JSONResponse:
-        log.error("request failed", exc_info=exc, **{fields.ERROR: repr(exc)})
-        return answer(request, 500, "this server failed at the request", "INTERNAL")
-
-    @api.exception_handler(HTTPException)
-    async def framework(request: Request, exc: HTTPException) -> JSONResponse:
-        known = {404: f"there is nothing at {request.url.path}", 405: f"{request.method} is not possible here"}
-        code = _CODES_OF_STATUS.get(exc.status_code, "HTTP_ERROR")
-        response = answer(request, exc.status_code, known.get(exc.status_code, str(exc.detail)), code)
-        response.headers.update(exc.headers or {})
-        if exc.status_code == 405:
-            response.headers["Allow"] = ", ".join(_methods_at(request))
-        return response
+    for kind, handler in _HANDLERS.items():
+        api.add_exception_handler(kind, handler)
 
 
 def _methods_at(request: Request) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -21,7 +22,11 @@ _UPLOADS: Final = (
 
 def address_of(request: Request) -> str:
     """The network address that a request came from; empty where it is none (a socket of this machine)."""
-    host = request.client.host if request.client else ""
+    return _as_address(request.client.host) if request.client else ""
+
+
+@lru_cache(maxsize=4096)
+def _as_address(host: str) -> str:
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:

@@ -6,6 +6,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar, cast
@@ -51,24 +52,35 @@ _BY_STATUS: Final = PinRow.status == bindparam("status")
 _BEFORE: Final = PinRow.created_at < bindparam("before", type_=UTCDateTime())
 
 
-def _list(*conditions: Any) -> Prepared:
-    columns: Any = [getattr(PinRow, name) for name in _Row._fields]
-    found: Select[*tuple[Any, ...]] = select(*columns).where(*_OURS, *conditions)
-    return Prepared(found.order_by(PinRow.created_at.desc()).limit(_LIMIT), of_tenant=True)
+_MOST: Final = bindparam("most", type_=Integer)
+_PINS: Final = select(TotalsRow.pins).where(TotalsRow.organisation_id == bindparam("organisation_id"))
+_COLUMNS: Final[Any] = [getattr(PinRow, name) for name in _Row._fields]
+_WIDTH: Final = len(_Row._fields)
 
 
-_LISTS: Final = {
-    (False, False): _list(),
-    (True, False): _list(_BY_STATUS),
-    (False, True): _list(_BEFORE),
-    (True, True): _list(_BY_STATUS, _BEFORE),
-}
-"""By whether there is a status, and a time before which they were made."""
-_SOME: Final = select(literal_column("1")).select_from(PinRow).where(*_OURS, _BY_STATUS).limit(_LIMIT).subquery()
-_COUNT: Final = Prepared(select(func.count()).select_from(_SOME), of_tenant=True)
-_PINS: Final = Prepared(
-    select(TotalsRow.pins).where(TotalsRow.organisation_id == bindparam("organisation_id")), of_tenant=True
-)
+def _counts(statuses: frozenset[str]) -> list[Any]:
+    """Columns: how many have each of these statuses, in order, and how many there are in all."""
+    counts = []
+    for status in in_order(statuses):
+        some: Select[Any] = select(literal_column("1")).select_from(PinRow).where(*_OURS, PinRow.status == status)
+        counts.append(select(func.count()).select_from(some.limit(_MOST).subquery()).scalar_subquery())
+    return [*counts, _PINS.scalar_subquery()]
+
+
+@cache
+def _list(by_status: bool, from_time: bool, counted: frozenset[str] | None) -> Prepared:
+    """A page, perhaps of one status and before a time; in each row the counts as well, where they are wanted.
+
+    One question instead of two, which matters where each goes over a network.
+    """
+    conditions = [*_OURS, *([_BY_STATUS] if by_status else []), *([_BEFORE] if from_time else [])]
+    found: Select[*tuple[Any, ...]] = select(*_COLUMNS, *([] if counted is None else _counts(counted)))
+    return Prepared(found.where(*conditions).order_by(PinRow.created_at.desc()).limit(_LIMIT), of_tenant=True)
+
+
+@cache
+def _only_counts(statuses: frozenset[str]) -> Prepared:
+    return Prepared(select(*_counts(statuses)), of_tenant=True)
 
 
 def in_order(statuses: Collection[str]) -> list[str]:
@@ -85,25 +97,39 @@ def merged(pages: Sequence[Sequence[T]], key: Callable[[T], datetime], start: in
     return list(islice((deque(same, 1).pop() for _, same in groupby(rows, key)), start, stop))
 
 
-def newest(session: Session, statuses: Collection[str], limit: int, before: datetime | None) -> Sequence[PinRow]:
-    """Up to ``limit`` requests with one of these statuses (none: with any), newest first; rows to be read only."""
+def newest(
+    session: Session,
+    statuses: frozenset[str],
+    limit: int,
+    before: datetime | None,
+    *,
+    counted: frozenset[str],
+    most: int,
+) -> tuple[Sequence[PinRow], int, int]:
+    """Up to ``limit`` requests with one of these statuses (none: with any), newest first; rows to be read only.
+
+    And what ``count`` tells of the statuses ``counted``.
+    """
     given: dict[str, Any] = {"limit": limit} | ({} if before is None else {"before": before})
-    statement = _LISTS[bool(statuses), before is not None]
-    pages = [
-        statement.rows(session, **given, **({"status": status} if status else {}))
-        for status in in_order(statuses) or [""]
-    ]
-    found = pages[0] if len(pages) == 1 else merged(pages, itemgetter(_CREATED_AT), 0, limit)
+    if len(statuses) > 1:
+        pages = [
+            _list(True, before is not None, None).rows(session, **given, status=status) for status in in_order(statuses)
+        ]
+        return _as_rows(merged(pages, itemgetter(_CREATED_AT), 0, limit)), *count(session, counted, most)
+    given |= {"status": next(iter(statuses))} if statuses else {}
+    given |= {"most": most} if counted else {}
+    found = _list(bool(statuses), before is not None, counted).rows(session, **given)
+    if not found:
+        return (), *count(session, counted, most)
+    *counts, every = found[0][_WIDTH:]
+    return _as_rows([row[:_WIDTH] for row in found]), sum(counts), every or 0
+
+
+def count(session: Session, statuses: frozenset[str], most: int) -> tuple[int, int]:
+    """How many requests have one of these statuses, ``most`` at most of each; and how many there are in all."""
+    *counts, every = _only_counts(statuses).rows(session, **({"most": most} if statuses else {}))[0]
+    return sum(counts), every or 0
+
+
+def _as_rows(found: Sequence[tuple[Any, ...]]) -> Sequence[PinRow]:
     return cast(Sequence[PinRow], [_Row._make(row) for row in found])
-
-
-def count_status(session: Session, status: str, limit: int) -> int:
-    """How many requests have a status; ``limit`` at most."""
-    count: int = _COUNT.rows(session, status=status, limit=limit)[0][0]
-    return count
-
-
-def count_all(session: Session) -> int:
-    """How many requests there are."""
-    found = _PINS.rows(session)
-    return found[0][0] if found else 0

@@ -73,8 +73,11 @@ class Found:
 def page(session: Session, wanted: PinFilter, limit: int, *, offset: int = 0, cursor: datetime | None = None) -> Found:
     """``limit`` requests, of those before ``cursor``, or after the first ``offset``; and how many there are in all."""
     if wanted.is_by_status_only and not offset:
-        rows = newest_pins.newest(session, _narrowed(wanted.statuses), limit + 1, cursor)
-        total, is_exact = _total_by_status(session, wanted.statuses)
+        others = _others(wanted.statuses)
+        rows, left_out, every = newest_pins.newest(
+            session, _narrowed(wanted.statuses), limit + 1, cursor, counted=others, most=COUNTED + 1
+        )
+        total, is_exact = _total_by_status(session, wanted.statuses, left_out, every)
         return Found(rows[:limit], len(rows) > limit, total, is_exact)
     ranges = _ranges(session, wanted)
     if offset:
@@ -83,16 +86,6 @@ def page(session: Session, wanted: PinFilter, limit: int, *, offset: int = 0, cu
         rows = _rows(session, ranges, wanted, limit + 1, cursor)
     total, is_exact = _total(session, wanted, ranges)
     return Found(rows[:limit], len(rows) > limit, total, is_exact)
-
-
-def count_by_status(session: Session, wanted: frozenset[str], limit: int) -> int:
-    """How many requests that no file made have one of these statuses; ``limit`` at most."""
-    counted = 0
-    for status in sorted(wanted):
-        counted += newest_pins.count_status(session, status, limit - counted)
-        if counted >= limit:
-            break
-    return counted
 
 
 def _narrowed(statuses: frozenset[str]) -> frozenset[str]:
@@ -216,19 +209,22 @@ def _bounds(order: Any, wanted: PinFilter) -> list[ColumnElement[bool]]:
 def _total(session: Session, wanted: PinFilter, ranges: _Ranges) -> tuple[int, bool]:
     """How many entries there are, and whether that is exact."""
     if wanted.is_by_status_only:
-        return _total_by_status(session, wanted.statuses)
+        left_out, every = newest_pins.count(session, _others(wanted.statuses), COUNTED + 1)
+        return _total_by_status(session, wanted.statuses, left_out, every)
     if wanted == PinFilter(with_files=True):
         return session.scalar(select(TotalsRow.pins + TotalsRow.files)) or 0, True
     counted = _count(session, ranges.selects, ranges.order, wanted, COUNTED + 1)
     return min(counted, COUNTED), counted <= COUNTED
 
 
-def _total_by_status(session: Session, statuses: frozenset[str]) -> tuple[int, bool]:
-    others = _STATUSES - statuses if statuses else frozenset()
-    left_out = count_by_status(session, others, COUNTED + 1) if others else 0
+def _others(statuses: frozenset[str]) -> frozenset[str]:
+    return _STATUSES - statuses if statuses else frozenset()
+
+
+def _total_by_status(session: Session, statuses: frozenset[str], left_out: int, every: int) -> tuple[int, bool]:
     if left_out <= COUNTED:  # usually nearly everything is pinned
-        return max(0, newest_pins.count_all(session) - left_out), True
-    counted = count_by_status(session, statuses, COUNTED + 1)
+        return max(0, every - left_out), True
+    counted, _ = newest_pins.count(session, statuses, COUNTED + 1)
     return min(counted, COUNTED), counted <= COUNTED
 
 

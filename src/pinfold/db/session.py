@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -25,9 +29,14 @@ T = TypeVar("T")
 DATABASE_FAILURES: Final = (SQLAlchemyError, StoreError)
 """What a query may raise that says nothing about what was asked: the database is away, locked or full."""
 
-_READERS: Final = 4  # queries are short; more threads would only wait for the interpreter
+# Queries are short, and each needs the interpreter for most of its time: threads that compete for it take longer
+# together than one by itself (935 lists a second with four of them, 1,355 with one).
+_READERS: Final = 1
+_READERS_OVER_NETWORK: Final = 2  # PostgreSQL works on the query of one while the other has the interpreter
+_HELPERS: Final = 3  # for what would have to wait behind a long query
+_PATIENCE_S: Final = 0.02
+_MOST_TOLD_TOGETHER: Final = 8  # so that one wake-up of the event loop serves several callers
 _WRITERS: Final = 4  # on PostgreSQL; SQLite has room for one, and a queue here is fairer than its busy loop
-_MOST_READ_TOGETHER: Final = 8  # reads that a thread takes at once, so that one wake-up serves several callers
 
 
 class Database:
@@ -59,12 +68,23 @@ class Database:
         self._for_reads = dialect.connect(url, only_reads=True)
         self._lanes = Lanes()
         self._reads: queue.SimpleQueue[Ask | None] = queue.SimpleQueue()
+        self._readers = [
+            _Reading(self._for_reads) for _ in range(_READERS if self._is_sqlite else _READERS_OVER_NETWORK)
+        ]
+        self._help_wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._is_looked_after = False
         self._closing = threading.Lock()
         self._closed = False
-        self._threads = [
-            *self._start(self._write_for_ever, "db-write", 1 if self._is_sqlite else _WRITERS),
-            *self._start(self._read_for_ever, "db-read", _READERS),
+        works: list[tuple[str, Callable[[], None]]] = [
+            *[("db-write", self._write_for_ever)] * (1 if self._is_sqlite else _WRITERS),
+            *[("db-read", functools.partial(self._read_for_ever, one)) for one in self._readers],
+            *[("db-help", self._help_to_read)] * _HELPERS,
         ]
+        self._threads = [
+            threading.Thread(target=work, name=f"{name}-{n}", daemon=True) for n, (name, work) in enumerate(works)
+        ]
+        for thread in self._threads:
+            thread.start()
         self.everybody = Bound(self, scope.EVERYBODY)
         """For what serves all organisations: workers, administrators, and finding out whose a token is."""
 
@@ -77,19 +97,14 @@ class Database:
         with self._closing:
             self._closed = True
             self._lanes.close()
-            for _ in range(_READERS):
+            for _ in self._readers:
                 self._reads.put(None)
+            for _ in range(_HELPERS):
+                self._help_wanted.put(False)
         for thread in self._threads:
             thread.join()
         self._for_reads.dispose()
         self.engine.dispose()
-
-    @staticmethod
-    def _start(work: Callable[[], None], name: str, number: int) -> list[threading.Thread]:
-        threads = [threading.Thread(target=work, name=f"{name}-{n}", daemon=True) for n in range(number)]
-        for thread in threads:
-            thread.start()
-        return threads
 
     # -- what Bound calls --------------------------------------------------------------------------------------------
 
@@ -98,6 +113,8 @@ class Database:
             if self._closed:
                 raise StoreError("the database is closed")
             self._reads.put(ask)
+        if ask.loop is not None:
+            self._look_after_later(ask.loop)
 
     def _ask_to_write(self, ask: Ask) -> None:
         # On PostgreSQL a transaction holds the totals of one organisation at most, so none of two waits for the other.
@@ -119,57 +136,120 @@ class Database:
                 self._lanes.release(lane)
             tell(asks)
 
-    def _read_for_ever(self) -> None:
-        reading = _Reading(self._for_reads)
-        ended = False
-        while not ended and (first := self._reads.get()) is not None:
-            asks = [first]
-            for _ in range(min(_MOST_READ_TOGETHER - 1, self._reads.qsize() // _READERS)):
-                try:
-                    further = self._reads.get_nowait()
-                except queue.Empty:
-                    break
-                if further is None:
-                    ended = True
-                    break
-                asks.append(further)
-            for ask in asks:
-                reading.answer(ask)
-            tell(asks)
-            del asks, first  # what was read is the callers' now
+    def _read_for_ever(self, reading: _Reading) -> None:
+        while (ask := self._reads.get()) is not None:
+            reading.answer(ask)
+            del ask  # what was read is the caller's now
+            if len(reading.answered) >= _MOST_TOLD_TOGETHER or self._reads.empty():
+                reading.tell()
+        reading.tell()
         reading.close()
+
+    def _help_to_read(self) -> None:
+        reading = _Reading(self._for_reads)
+        while self._help_wanted.get():
+            with suppress(queue.Empty):
+                while (ask := self._reads.get_nowait()) is not None:
+                    reading.answer(ask)
+                    del ask
+                    reading.tell()
+                self._reads.put(None)  # the end is another thread's to see
+            reading.close()
+
+    def _look_after_reads(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Where all readers are at long queries, have what waits behind these told and read by others."""
+        self._is_looked_after = False
+        late = time.monotonic() - _PATIENCE_S
+        if all(0 < one.since < late for one in self._readers):
+            for one in self._readers:
+                one.tell()
+            if not self._reads.empty():
+                self._help_wanted.put(True)
+        if any(one.since for one in self._readers) or not self._reads.empty():
+            self._look_after_later(loop)
+
+    def _look_after_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._is_looked_after:
+            self._is_looked_after = True
+            loop.call_later(_PATIENCE_S, self._look_after_reads, loop)
 
 
 class _Reading:
-    """One thread's reads, over a connection that it keeps."""
+    """One thread's reads, over a connection and through a session that it keeps: making them takes longer than a read.
+
+    To the toolkit all reads are in one transaction that never ends; each has one of its own, begun and ended below it.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
+        self._session: Session | None = None
+        self._driver: Any = None
+        self.since = 0.0
+        """When the query that runs was begun, by the monotonic clock; 0 where none runs."""
+        self.answered: deque[Ask] = deque()
+        """Those whose callers are not told yet."""
+
+    def tell(self) -> None:
+        """Tell the callers; from any thread."""
+        asks = []
+        with suppress(IndexError):
+            while True:
+                asks.append(self.answered.popleft())
+        tell(asks)
 
     def answer(self, ask: Ask) -> None:
         """Give the ask its result or its error; a connection that broke is made anew, once."""
         if ask.is_given_up:
             return
+        self.since = time.monotonic()
         for may_retry in (True, False):
             try:
-                if self._connection is None:
-                    self._connection = self._engine.connect()
-                ask.result = _read(self._connection, ask.organisation_id, ask.query)
-                return
+                ask.result = self._read(ask)
+                break
             except Exception as exc:  # noqa: BLE001 - around a job: whoever asked is told
-                if not isinstance(exc, DBAPIError) or not exc.connection_invalidated:
-                    ask.error = exc
-                    return
                 self.close()
-                if not may_retry:
+                if not (may_retry and isinstance(exc, DBAPIError) and exc.connection_invalidated):
                     ask.error = exc
+                    break
+        self.answered.append(ask)
+        self.since = 0.0
 
     def close(self) -> None:
         """Give the connection back."""
+        if self._session is not None:
+            self._session.close()
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+        self._session = self._connection = self._driver = None
+
+    def _read(self, ask: Ask) -> Any:
+        with failures_told():
+            session = self._session or self._open()
+            scope.bind(session, ask.organisation_id)
+            if self._driver is None:
+                return self._carried_out(session, ask)
+            self._driver.execute("BEGIN")
+            try:
+                return self._carried_out(session, ask)
+            finally:
+                self._driver.rollback()
+
+    @staticmethod
+    def _carried_out(session: Session, ask: Ask) -> Any:
+        result = ask.query(session)
+        if session.identity_map:
+            session.expunge_all()
+        return result
+
+    def _open(self) -> Session:
+        self._connection = self._engine.connect()
+        self._connection.begin()
+        if self._engine.dialect.name == "sqlite":  # on PostgreSQL these connections commit each statement by itself
+            self._driver = self._connection.connection.driver_connection
+            self._driver.rollback()
+        self._session = Session(self._connection, expire_on_commit=False, join_transaction_mode="rollback_only")
+        return self._session
 
 
 class Bound:
@@ -183,9 +263,15 @@ class Bound:
 
     async def read(self, query: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of a query that changes nothing; it may be run again after a broken connection."""
+        return await self.start_to_read(query, *args, **kwargs)
+
+    def start_to_read(
+        self, query: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
+        """``read`` for several callers that share what comes of it."""
         ask = self._ask(query, args, kwargs)
         self._database._ask_to_read(ask)
-        return await ask.waiting  # type: ignore[misc, no-any-return]
+        return ask.waiting  # type: ignore[return-value]  # a future of the loop: this is no thread's ask
 
     async def write(self, query: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of a query that changes something, once the change is durable.

@@ -53,7 +53,7 @@ def test_metrics_tell_of_requests_uploads_pins_and_the_store(tmp_path: Path, dat
             await at.gateway.get(f"/ipfs/{record['cid']}")
             await at.api.get(f"/api/v1/files/{record['id']}")
             await at.api.request("BREW", "/coffee")
-            services = at.api_app._app.state.services  # type: ignore[attr-defined]
+            services = at.api_app._app._api.state.services  # type: ignore[attr-defined]
             services.gauges._looked_at = None  # as if some seconds had gone by
             answer = await from_address(at, "127.0.0.1")
             assert answer.headers["content-type"].startswith("text/plain; version=")
@@ -125,7 +125,7 @@ def test_metrics_of_a_database_that_is_away_are_answered_and_say_so(tmp_path: Pa
     async def go() -> None:
         async with platform(tmp_path) as at:
             before = (await from_address(at, "127.0.0.1")).text
-            at.api_app._app.state.services.gauges._looked_at = None  # type: ignore[attr-defined]
+            at.api_app._app._api.state.services.gauges._looked_at = None  # type: ignore[attr-defined]
             await at.database.everybody.write(lambda session: session.execute(text("DROP TABLE pins")))
             answer = await from_address(at, "127.0.0.1")
             assert answer.status_code == 200
@@ -246,7 +246,7 @@ def test_every_line_of_a_request_bears_its_id_and_the_last_says_whose_it_was(
             async def fail(*_: object) -> None:
                 raise RuntimeError("a bug")
 
-            services = at.api_app._app.state.services  # type: ignore[attr-defined]
+            services = at.api_app._app._api.state.services  # type: ignore[attr-defined]
             monkeypatch.setattr(type(services.webhooks), "everyone", fail)
             answer = await at.api.get("/api/v1/webhooks", headers={"X-Request-Id": "bug-1"})
             assert answer.status_code == 500

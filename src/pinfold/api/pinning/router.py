@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from pinfold.api.auth import PinsReader, PinsWriter
+from pinfold.api.envelope import Told
 from pinfold.api.pinning import form, query
 from pinfold.api.pinning.schema import Failure, Pin, PinResults, PinStatus, told
 from pinfold.api.v1.pin_schema import MAX_NAME, Storable
@@ -19,16 +19,6 @@ from pinfold.services.accounts import Caller
 from pinfold.services.pins import PinRequest, PinsService, RequestStatus
 
 router = APIRouter(prefix=form.PREFIX, tags=["pinning service"])
-
-
-class Told(Response):
-    """JSON that holds what the specification wants; the framework need not look at it again."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        """The bytes."""
-        return orjson.dumps(content)
 
 
 RequestId = Annotated[str, Path(max_length=512, description="The `requestid`.")]

@@ -90,7 +90,7 @@ def told(request: PinRequest, delegates: tuple[str, ...], progress: Progress | N
     return {
         "requestid": request.id,
         "status": request.status,
-        "created": request.created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "created": f"{request.created_at.replace(tzinfo=None).isoformat(timespec='microseconds')}Z",
         "pin": pin,
         "delegates": delegates,
         "info": _info(request, progress),

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from pinfold.api import cursors, texts
 from pinfold.api.auth import PinsReader, PinsWriter
-from pinfold.api.envelope import Answer, ListAnswer, Pagination, made
+from pinfold.api.envelope import Answer, ListAnswer, Pagination, Told
 from pinfold.api.errors import responses
 from pinfold.api.times import Moment, as_utc
 from pinfold.api.v1.pin_schema import (
@@ -24,6 +24,7 @@ from pinfold.api.v1.pin_schema import (
     PinStatus,
     PinWish,
     Storable,
+    told,
 )
 from pinfold.core.cid import CID
 from pinfold.core.errors import InvalidInput
@@ -135,18 +136,14 @@ async def list_pins(
     pins: PinsService = request.app.state.services.pins
     begin = None if cursor is None else _time_of(cursor)
     found = await pins.page(caller, wanted, limit, offset=offset, cursor=begin)
-    answer = ListAnswer(
-        success=True,
-        data=[Pin.of(one) for one in found.requests],
-        pagination=Pagination.of(
-            None if cursor is not None else page or 1,
-            limit,
-            found.total,
-            is_exact=found.total_is_exact,
-            next_cursor=_cursor_at(found.requests[-1].created_at) if found.has_more else None,
-        ),
+    pagination = Pagination.of(
+        None if cursor is not None else page or 1,
+        limit,
+        found.total,
+        is_exact=found.total_is_exact,
+        next_cursor=_cursor_at(found.requests[-1].created_at) if found.has_more else None,
     )
-    return made(answer)
+    return Told({"success": True, "data": [told(one) for one in found.requests], "pagination": dict(pagination)})
 
 
 @router.get(

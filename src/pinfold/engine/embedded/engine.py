@@ -116,11 +116,11 @@ class EmbeddedEngine:
         return (PeerStatus(PEER, TrackerStatus.PINNED if pinned else TrackerStatus.UNPINNED),)
 
     def _name_of_pin(self, cid: CID) -> str | None:
-        try:
-            found = next(self._node.pin_ls(mode=PinMode.RECURSIVE, cids=(cid,)))
-        except PinNotFound:
-            return None
-        return found.name
+        """The name of the recursive pin of a root, or None; which other pins reach it would cost a look at them all."""
+        store = self._node.store
+        with store.catalogue.read() as txn:
+            row = store.pins.row(txn, cid)
+        return row.name if row is not None and row.mode is PinMode.RECURSIVE else None
 
     async def pins(self) -> AsyncIterator[CID]:
         """See ``Engine.pins``."""

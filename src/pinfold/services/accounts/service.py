@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final, cast
 
 from sqlalchemy.exc import IntegrityError
@@ -44,6 +45,8 @@ class AccountsService:
         self._known: dict[bytes, Holder] = {}
         self._known_at: int | None = None
         """Holders that were read since the last commit of anybody: they are as the database has them."""
+        self._asking: dict[bytes, asyncio.Future[Holder | None]] = {}
+        """Questions that wait for a thread."""
         self._noted: dict[str, datetime] = {}
         """Per token the last use that was written down, of the last minute or so."""
         self._used: dict[str, datetime] = {}
@@ -88,10 +91,27 @@ class AccountsService:
         known = self._known  # by the time of the answer another may have taken its place, for a later state
         if token_hash in known:
             return known[token_hash]
-        found = await self._database.everybody.read(tokens.holder, token_hash)
+        # Whoever comes before the question is put to the database shares its answer.
+        asking = self._asking.get(token_hash)
+        if asking is None:
+            asking = self._ask(token_hash)
+        found = await asyncio.shield(asking)
         if found is not None and stamp is not None:
             known[token_hash] = found
         return found
+
+    def _ask(self, token_hash: bytes) -> asyncio.Future[Holder | None]:
+        def read(session: Session) -> Holder | None:
+            self._asking.pop(token_hash, None)
+            return tokens.holder(session, token_hash)
+
+        def forget(done: asyncio.Future[Holder | None]) -> None:  # it may have failed before it was put
+            if self._asking.get(token_hash) is done:
+                del self._asking[token_hash]
+
+        asking = self._asking[token_hash] = self._database.everybody.start_to_read(read)
+        asking.add_done_callback(forget)
+        return asking
 
     async def spend(self, caller: Caller) -> None:
         """Take one use of a token that has a number of them.  Raises: Unauthorised, where none is left."""
@@ -158,16 +178,12 @@ def _refuse_unusable(found: Holder, now: datetime) -> None:
 
 
 def _caller(found: Holder, address: str, request_id: str) -> Caller:
-    # What a token was made for, as far as its user's role reaches today: a demotion narrows it at once.
-    scopes = frozenset(Scope(one) for one in found.scopes if one in _KNOWN)
     role = None if found.role is None else Role(found.role)
-    if role is not None:
-        scopes &= role.scopes | ({Scope.SERVER_ADMIN} if found.is_administrator else frozenset())
     return Caller(
         token_id=found.token_id,
         name=found.user_email or found.name,
         organisation_id=found.organisation_id,
-        scopes=scopes,
+        scopes=_scopes(tuple(found.scopes), role, bool(found.is_administrator)),
         user_id=found.user_id,
         plan=found.plan,
         address=address,
@@ -178,6 +194,15 @@ def _caller(found: Holder, address: str, request_id: str) -> Caller:
         expires_at=found.expires_at,
         has_limited_uses=found.uses_left is not None,
     )
+
+
+@lru_cache(maxsize=4096)
+def _scopes(given: tuple[str, ...], role: Role | None, is_administrator: bool) -> frozenset[Scope]:
+    """What a token was made for, as far as its user's role reaches today: a demotion narrows it at once."""
+    scopes = frozenset(Scope(one) for one in given if one in _KNOWN)
+    if role is not None:
+        scopes &= role.scopes | ({Scope.SERVER_ADMIN} if is_administrator else frozenset())
+    return scopes
 
 
 _KNOWN: Final = frozenset(map(str, Scope))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from pinfold.core.cid import CID
 from pinfold.core.tier import Tier
@@ -71,8 +72,12 @@ _stored = lru_cache(maxsize=8192)(CID.parse)
 """CIDs as rows have them: lists show the same ones again and again, and reading one takes as long as reading a row."""
 
 
-@dataclass(frozen=True, slots=True)
-class PinRequest:
+_STATUSES = {str(one): one for one in RequestStatus}
+_TIERS = {str(one): one for one in Tier}
+_PRIORITIES = {int(one): one for one in Priority}
+
+
+class PinRequest(NamedTuple):
     """One request to keep a CID."""
 
     id: str
@@ -100,13 +105,13 @@ class PinRequest:
             id=row.id,
             cid=_stored(row.cid),
             name=row.name,
-            status=RequestStatus(row.status),
+            status=_STATUSES[row.status],
             error=row.error,
             of_file=row.of_file,
-            tier=Tier(row.tier) if row.tier else None,
+            tier=_TIERS[row.tier] if row.tier else None,
             replication_factor_min=row.replication_factor_min,
             replication_factor_max=row.replication_factor_max,
-            priority=Priority(row.priority),
+            priority=_PRIORITIES[row.priority],
             meta=row.meta,
             origins=tuple(row.origins),
             size_bytes=row.size_bytes or None,

@@ -1,0 +1,248 @@
+"""Plain requests, taken to their endpoints without the framework's general machinery.
+
+The framework looks a route up twice and takes every parameter that an endpoint declares, sent or not, through a dozen
+calls, which is most of the time of a small answer.  Here the same declarations are read once.  A request that is as it
+should be goes straight to its endpoint; whatever is not (a wrong parameter, another kind of body, an unknown path) goes
+to the framework, which knows how to say what is wrong, and so does any endpoint that declares more than is known here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from types import UnionType
+from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origin
+from urllib.parse import parse_qsl
+
+from fastapi import FastAPI, params
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import Message, Receive, Scope, Send
+
+from pinfold.api import auth, errors
+from pinfold.api.envelope import made
+from pinfold.api.limits import limit_address
+from pinfold.services.accounts import Scope as TokenScope
+
+_MOST_PARAMETERS: Final = 200
+
+
+class _Unusual(Exception):
+    """A request that the framework is to answer."""
+
+
+class _Parameter(NamedTuple):
+    """What an endpoint declares of one parameter."""
+
+    name: str
+    validate: Callable[..., tuple[Any, list[Any]]]
+    takes_several: bool
+    is_required: bool
+
+
+class _Endpoint:
+    """One route, its declarations read."""
+
+    def __init__(self, route: APIRoute, dependant: Dependant) -> None:
+        assert dependant.call is not None
+        self._call: Callable[..., Any] = dependant.call
+        self._status = route.status_code or 200
+        self._request_name = dependant.request_param_name
+        self._caller: tuple[str, TokenScope | None] | None = None
+        self._is_anonymous = False
+        for given in dependant.dependencies:
+            if given.call is limit_address:
+                self._is_anonymous = True
+                self._nothing_for = given.name
+            else:
+                scope = given.call.scope if isinstance(given.call, auth.Needs) else None
+                self._caller = (given.name or "", scope)
+        self._path = {field.alias: _parameter(field) for field in dependant.path_params}
+        self._query = {field.alias: _parameter(field) for field in dependant.query_params}
+        self._required = [alias for alias, parameter in self._query.items() if parameter.is_required]
+        # Read once: none of them is changed by anybody.
+        defaults = [*dependant.query_params, *dependant.body_params]
+        self._defaults = {field.name: field.get_default() for field in defaults if not field.field_info.is_required()}
+        self.body = _parameter(dependant.body_params[0]) if dependant.body_params else None
+
+    @classmethod
+    def of(cls, route: APIRoute) -> _Endpoint | None:
+        """What the route declares; None where that is more than is known here."""
+        dependant = route.dependant
+        others = (
+            dependant.header_params,
+            dependant.cookie_params,
+            dependant.response_param_name,
+            dependant.background_tasks_param_name,
+            dependant.security_scopes_param_name,
+            dependant.http_connection_param_name,
+            dependant.websocket_param_name,
+        )
+        if any(others) or dependant.call is None or len(dependant.dependencies) > 1 or len(dependant.body_params) > 1:
+            return None
+        for given in dependant.dependencies:
+            is_known = given.call in (auth.authenticate, limit_address) or isinstance(given.call, auth.Needs)
+            if not is_known or not given.name:
+                return None
+        if any(isinstance(field.field_info, params.Form) for field in dependant.body_params):
+            return None
+        return cls(route, dependant)
+
+    def read(self, scope: Scope, matched: Mapping[str, str]) -> dict[str, Any]:
+        """The arguments that path and query give.  Raises: _Unusual."""
+        arguments = self._defaults.copy()
+        for alias, text in matched.items():
+            _take(arguments, self._path[alias], text)
+        query: bytes = scope["query_string"]
+        sent: dict[str, list[str]] = {}
+        if query:
+            try:
+                for name, value in parse_qsl(query.decode("latin-1"), True, max_num_fields=_MOST_PARAMETERS):
+                    sent.setdefault(name, []).append(value)
+            except ValueError:
+                raise _Unusual from None
+            for alias, values in sent.items():
+                parameter = self._query.get(alias)
+                if parameter is not None:
+                    _take(arguments, parameter, values if parameter.takes_several else values[-1])
+        if any(alias not in sent for alias in self._required):
+            raise _Unusual
+        return arguments
+
+    async def answer(self, request: Request, arguments: dict[str, Any]) -> Response:
+        """What the endpoint answers.  Raises: what it raises, and what keeps the caller out."""
+        if self._caller is not None:
+            name, scope = self._caller
+            caller = await auth.authenticate(request, await auth.scheme(request))
+            if scope is not None:
+                caller.require(scope)
+            arguments[name] = caller
+        elif self._is_anonymous:
+            await limit_address(request)
+            arguments[self._nothing_for or ""] = None
+        if self._request_name is not None:
+            arguments[self._request_name] = request
+        result = await self._call(**arguments)
+        if isinstance(result, Response):
+            return result
+        if isinstance(result, BaseModel):
+            return made(result, self._status)
+        if result is None:
+            return Response(status_code=self._status)
+        raise TypeError(f"{self._call.__qualname__} answers neither a model nor a response")
+
+
+class Direct:
+    """An ASGI application in front of the framework's."""
+
+    def __init__(self, api: FastAPI, routes: Iterable[BaseRoute]) -> None:
+        """``routes`` are those of ``api``, in its order."""
+        self._api = api
+        self._by_path: dict[tuple[str, str], tuple[APIRoute, _Endpoint | None]] = {}
+        self._by_pattern: dict[str, list[tuple[APIRoute, _Endpoint | None]]] = {}
+        for route in routes:
+            if not isinstance(route, APIRoute):
+                continue
+            entry = (route, _Endpoint.of(route))
+            for method in route.methods or ():
+                if route.param_convertors:
+                    self._by_pattern.setdefault(method, []).append(entry)
+                elif not any(one.path_regex.match(route.path) for one, _ in self._by_pattern.get(method, ())):
+                    self._by_path.setdefault((method, route.path), entry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return await self._api(scope, receive, send)
+        found = self._find(scope["method"], scope["path"])
+        if found is None:
+            return await self._api(scope, receive, send)
+        route, endpoint, matched = found
+        try:
+            arguments = endpoint.read(scope, matched)
+        except _Unusual:
+            return await self._api(scope, receive, send)
+        request = Request(scope, receive)
+        try:
+            if endpoint.body is not None:
+                body = await _body(receive)
+                try:
+                    _take_body(arguments, endpoint.body, request, body)
+                except _Unusual:
+                    return await self._api(scope, _again(body, receive), send)
+            scope["app"], scope["route"], scope["path_params"] = self._api, route, dict(matched)
+            response = await endpoint.answer(request, arguments)
+        except Exception as exc:  # noqa: BLE001 - around a request: one table has an answer for each
+            response = await errors.respond(request, exc)
+        await response(scope, receive, send)
+
+    def _find(self, method: str, path: str) -> tuple[APIRoute, _Endpoint, Mapping[str, str]] | None:
+        entry, matched = self._by_path.get((method, path)), {}
+        if entry is None:
+            for one in self._by_pattern.get(method, ()):
+                match = one[0].path_regex.match(path)
+                if match is not None:
+                    entry, matched = one, match.groupdict()
+                    break
+        if entry is None or entry[1] is None:
+            return None
+        return entry[0], entry[1], matched
+
+
+def _parameter(field: Any) -> _Parameter:
+    info = field.field_info
+    return _Parameter(field.name, field.validate, _takes_several(info.annotation), info.is_required())
+
+
+def _takes_several(annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    if origin in (Union, UnionType):
+        return any(_takes_several(one) for one in get_args(annotation))
+    return _takes_several(get_args(annotation)[0]) if origin is Annotated else origin is list
+
+
+def _take(arguments: dict[str, Any], parameter: _Parameter, sent: Any) -> None:
+    value, wrong = parameter.validate(sent)
+    if wrong:
+        raise _Unusual
+    arguments[parameter.name] = value
+
+
+def _take_body(arguments: dict[str, Any], parameter: _Parameter, request: Request, body: bytes) -> None:
+    if not body:
+        if parameter.is_required:
+            raise _Unusual
+        return
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        raise _Unusual
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        raise _Unusual from None
+    _take(arguments, parameter, said)
+
+
+async def _body(receive: Receive) -> bytes:
+    """All of a body; whoever gave ``receive`` bounds it.  Raises: ClientDisconnect."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A ``receive`` that begins with a body that was read already."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return left.pop() if left else await receive()
+
+    return receive_again

@@ -1,0 +1,121 @@
+"""What goes straight to an endpoint is answered as the framework would have answered it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pinfold.api import application
+from pinfold.api.direct import Direct, _Endpoint
+from tests.support.platform import platform, run
+
+CID = "bafkreieu7kssc4cfequph2r4a4zm4sll7hzsn46l2thih4cboior2ejmxy"
+JSON = {"Content-Type": "application/json"}
+
+# What is sent, by whom, and the status that comes; each both ways.
+REQUESTS: list[tuple[str, str, dict[str, Any], int]] = [
+    ("GET", "/ping", {}, 200),
+    ("GET", "/api/v1/pins", {}, 200),
+    ("GET", "/api/v1/pins?limit=5&status=pinned&status=failed&unknown=1", {}, 200),
+    ("GET", "/api/v1/pins?limit=5&limit=7", {}, 200),
+    ("GET", "/api/v1/pins?limit=many", {}, 422),
+    ("GET", "/api/v1/pins?limit=0", {}, 422),
+    ("GET", "/api/v1/pins?limit=", {}, 422),
+    ("GET", "/api/v1/pins?status=lost", {}, 422),
+    ("GET", "/api/v1/pins?name=%ff", {}, 200),
+    ("GET", "/api/v1/pins?name=", {}, 200),
+    ("GET", "/api/v1/pins?before=2026-01-31T12:00:00", {}, 422),
+    ("GET", "/api/v1/pins?" + "&".join(f"cid={n}" for n in range(300)), {}, 422),
+    ("GET", "/api/v1/pins?page=2&cursor=x", {}, 400),
+    ("GET", "/api/v1/pins", {"headers": {"Authorization": "Bearer nobody"}}, 401),
+    ("GET", "/api/v1/pins", {"headers": {"Authorization": "Basic bm8="}}, 401),
+    ("GET", "/api/v1/pins/", {}, 307),
+    ("GET", f"/api/v1/pins/{CID}", {}, 404),
+    ("GET", "/api/v1/pins/no-cid", {}, 400),
+    ("GET", "/api/v1/pins/" + "x" * 600, {}, 422),
+    ("GET", "/api/v1/nothing", {}, 404),
+    ("PUT", "/api/v1/pins", {}, 405),
+    ("HEAD", "/api/v1/pins", {}, 405),
+    ("POST", "/api/v1/pins", {}, 422),
+    ("POST", "/api/v1/pins", {"json": {"cid": "no-cid"}}, 400),
+    ("POST", "/api/v1/pins", {"json": {"name": "x"}}, 422),
+    ("POST", "/api/v1/pins", {"json": []}, 422),
+    ("POST", "/api/v1/pins", {"content": b"{", "headers": JSON}, 422),
+    ("POST", "/api/v1/pins", {"content": b"[" * 60_000, "headers": JSON}, 400),
+    ("POST", "/api/v1/pins", {"content": json.dumps({"cid": CID}).encode()}, 422),
+    ("POST", "/api/v1/pins", {"content": b"\xff", "headers": JSON}, 422),
+    ("POST", "/api/v1/pins", {"content": b" " * 70_000, "headers": JSON}, 413),
+    ("POST", "/api/v1/pins/no-cid", {}, 400),
+    ("POST", "/api/v1/pins/no-cid", {"json": None, "headers": JSON}, 400),
+    ("DELETE", f"/api/v1/pins/{CID}", {}, 404),
+    ("GET", "/psa/pins", {}, 200),
+    ("GET", "/psa/pins?limit=2000", {}, 400),
+    ("GET", "/psa/pins?meta=x", {}, 400),
+    ("POST", "/psa/pins", {"json": {}}, 400),
+    ("GET", "/psa/pins", {"headers": {"Authorization": "Bearer nobody"}}, 401),
+    ("GET", "/api/v1/audit?limit=1", {}, 200),
+    ("GET", "/api/v1/usage", {}, 200),
+    ("GET", "/api/v1/files/missing", {}, 404),
+    ("POST", "/api/v1/files/missing", {"json": {"cids": [CID]}}, 200),
+    ("POST", "/api/v1/sessions", {"json": {"email": "nobody@example.com", "password": "wrong wrong"}}, 401),
+]
+
+
+def said(answer: httpx.Response) -> tuple[int, Any, Any]:
+    """What an answer says, without what differs each time."""
+    headers = {name: answer.headers.get(name) for name in ("content-type", "allow", "location", "www-authenticate")}
+    body = answer.text.replace(answer.headers["x-request-id"], "ID")
+    return answer.status_code, headers, body
+
+
+def test_an_answer_is_the_same_both_ways(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with platform(tmp_path) as at:
+            direct = at.api_app._app  # type: ignore[attr-defined]
+            assert isinstance(direct, Direct)
+            for method, path, sent, status in REQUESTS:
+                straight = await at.api.request(method, path, **sent)
+                at.api_app._app = direct._api  # type: ignore[attr-defined]
+                assert said(straight) == said(await at.api.request(method, path, **sent)), (method, path)
+                assert straight.status_code == status, (method, path)
+                at.api_app._app = direct  # type: ignore[attr-defined]
+
+    run(go())
+
+
+def test_a_plain_request_does_not_meet_the_framework(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with platform(tmp_path) as at:
+            direct = at.api_app._app  # type: ignore[attr-defined]
+            met: list[str] = []
+            framework: ASGIApp = direct._api
+
+            async def note(scope: Scope, receive: Receive, send: Send) -> None:
+                met.append(scope["path"])
+                await framework(scope, receive, send)
+
+            direct._api, note.state = note, framework.state  # type: ignore[attr-defined]
+            for path in ("/api/v1/pins?limit=1", "/psa/pins", "/api/v1/files", f"/api/v1/pins/{CID}"):
+                assert (await at.api.get(path)).status_code in (200, 404)
+            assert (await at.api.post("/api/v1/pins", json={"cid": CID})).status_code == 202
+            assert met == []
+            await at.api.get("/api/v1/pins?limit=none")
+            assert met == ["/api/v1/pins"]
+
+    run(go())
+
+
+def test_only_uploads_and_metrics_declare_more_than_is_known() -> None:
+    others = {
+        route.path
+        for router in application._ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute) and _Endpoint.of(route) is None
+    }
+    uploads = {"/api/v1/files/upload", "/api/v1/files/car", "/api/v1/files/{name}"}
+    assert others == uploads | {"/api/v1/files/tus", "/api/v1/files/tus/{id}", "/metrics"}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Final, cast
 
-from sqlalchemy import select
+from sqlalchemy import Insert, Table, bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from pinfold.db import dialect
 from pinfold.db.models import RootRow
+
+_TABLE: Final = cast(Table, RootRow.__table__)
 
 
 def of_root(session: Session, root: str) -> RootRow | None:
@@ -25,15 +29,32 @@ def of_roots(session: Session, roots: Sequence[str]) -> Sequence[RootRow]:
 
 def set_progress(session: Session, root: str, blocks: int, size_bytes: int, now: datetime) -> None:
     """How far a retrieval has come."""
-    _put(session, root, {"fetched_blocks": blocks, "fetched_bytes": size_bytes, "updated_at": now})
+    row = {"root": root, "fetched_blocks": blocks, "fetched_bytes": size_bytes, "updated_at": now}
+    session.connection().execute(_upsert(dialect.is_sqlite(session), tuple(row)), row)
 
 
-def set_size(session: Session, root: str, blocks: int, size_bytes: int, now: datetime) -> None:
-    """The size of a DAG that is here."""
-    whole = {"blocks": blocks, "size_bytes": size_bytes}
-    _put(session, root, {**whole, "fetched_blocks": blocks, "fetched_bytes": size_bytes, "updated_at": now})
+def set_sizes(session: Session, sizes: Mapping[str, tuple[int, int]], now: datetime) -> None:
+    """The sizes of DAGs that are here: blocks and bytes."""
+    rows = [
+        {
+            "root": root,
+            "blocks": blocks,
+            "size_bytes": size_bytes,
+            "fetched_blocks": blocks,
+            "fetched_bytes": size_bytes,
+            "updated_at": now,
+        }
+        for root, (blocks, size_bytes) in sorted(sizes.items())  # in one order, so that nobody waits in a ring
+    ]
+    if rows:
+        session.connection().execute(_upsert(dialect.is_sqlite(session), tuple(rows[0])), rows)
 
 
-def _put(session: Session, root: str, values: dict[str, Any]) -> None:
-    statement = dialect.insert(session, RootRow.__table__).values(root=root, **values)
-    session.execute(statement.on_conflict_do_update(index_elements=["root"], set_=values))
+@cache
+def _upsert(is_sqlite: bool, columns: tuple[str, ...]) -> Insert:
+    """The statement that puts such rows in the place of those there are: making it costs more than carrying it out."""
+    statement = sqlite.insert(_TABLE) if is_sqlite else postgresql.insert(_TABLE)
+    set_ = {name: statement.excluded[name] for name in columns if name != "root"}
+    return statement.values({name: bindparam(name) for name in columns}).on_conflict_do_update(
+        index_elements=[_TABLE.c.root], set_=set_
+    )

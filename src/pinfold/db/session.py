@@ -21,7 +21,7 @@ from pinfold.core.errors import DatabaseOutdated, StoreError, StoreNewer, StoreU
 from pinfold.db import dialect, scope, upgrade
 from pinfold.db.asks import Ask, tell
 from pinfold.db.grouping import carry_out, failures_told
-from pinfold.db.lanes import Lanes
+from pinfold.db.lanes import PATIENT, Lanes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -87,6 +87,8 @@ class Database:
             thread.start()
         self.everybody = Bound(self, scope.EVERYBODY)
         """For what serves all organisations: workers, administrators, and finding out whose a token is."""
+        self.background = Bound(self, scope.EVERYBODY, is_patient=True)
+        """The same where nobody waits: its writes let those of others go first, for a while."""
 
     def of(self, organisation_id: str) -> Bound:
         """What reaches the rows of one organisation, and of no other."""
@@ -116,9 +118,10 @@ class Database:
         if ask.loop is not None:
             self._look_after_later(ask.loop)
 
-    def _ask_to_write(self, ask: Ask) -> None:
+    def _ask_to_write(self, ask: Ask, *, is_patient: bool = False) -> None:
         # On PostgreSQL a transaction holds the totals of one organisation at most, so none of two waits for the other.
-        if not self._lanes.put("" if self._is_sqlite else ask.organisation_id, ask):
+        lane = PATIENT if is_patient else "" if self._is_sqlite else ask.organisation_id
+        if not self._lanes.put(lane, ask):
             raise StoreError("the database is closed")
 
     def _read_now(self, organisation_id: str, query: Callable[[Session], T]) -> T:
@@ -255,11 +258,12 @@ class _Reading:
 class Bound:
     """A database as one organisation, or everybody, may use it."""
 
-    __slots__ = ("_database", "_organisation_id")
+    __slots__ = ("_database", "_is_patient", "_organisation_id")
 
-    def __init__(self, database: Database, organisation_id: str) -> None:
+    def __init__(self, database: Database, organisation_id: str, *, is_patient: bool = False) -> None:
         self._database = database
         self._organisation_id = organisation_id
+        self._is_patient = is_patient
 
     async def read(self, query: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of a query that changes nothing; it may be run again after a broken connection."""
@@ -280,7 +284,7 @@ class Bound:
         write beside it broke their transaction, so it changes nothing but the database.  Raises: StoreFull, StoreError.
         """
         ask = self._ask(query, args, kwargs)
-        self._database._ask_to_write(ask)
+        self._database._ask_to_write(ask, is_patient=self._is_patient)
         return await ask.waiting  # type: ignore[misc, no-any-return]
 
     def read_now(self, query: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -98,7 +98,7 @@ class Settings(BaseSettings):
         "as long, less than 1 KiB a second. Time in which the server is behind does not count.",
     )
     worker_concurrency: int = Field(
-        32, ge=1, le=256, description="Pins carried to the engine at the same time. Raise it when pins stay queued."
+        128, ge=1, le=1024, description="Pins carried to the engine at the same time. Raise it when pins stay queued."
     )
     pin_expiry_grace_s: float = Field(
         86_400.0,

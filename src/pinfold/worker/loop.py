@@ -14,6 +14,10 @@ from pinfold.telemetry import fields, logger, metrics
 log = logger("worker")
 
 _LONGEST_SLEEP_S: Final = 0.5  # other processes may make work without waking this one
+_LONGEST_PAUSE_S: Final = 0.25
+_PAUSE_PER_LEASE_S: Final = 0.01
+"""A lease of many costs little more than one of one.  So there is a pause after each, the longer the more come, which
+ends early when half of the places are free and more is known to wait."""
 _AFTER_FAILURE_S: Final = 1.0  # the database could not be asked; do not spin
 
 
@@ -25,6 +29,8 @@ class Worker:
         self._limits = {Lane.LOOK: concurrency, Lane.FETCH: fetches}
         self._wake = asyncio.Event()
         self._stopping = False
+        self._paused_until = 0.0
+        self._is_behind = False
         self._running: dict[asyncio.Task[None], Lease] = {}
 
     def wake(self) -> None:
@@ -56,6 +62,9 @@ class Worker:
         """
         running = Counter(lease.lane for lease in self._running.values())
         free = {lane: limit - running[lane] for lane, limit in self._limits.items()}
+        pause_s = self._paused_until - asyncio.get_running_loop().time()
+        if pause_s > 0 and not (self._is_behind and free[Lane.LOOK] >= self._limits[Lane.LOOK] / 2):
+            return pause_s
         lanes = [lane for lane in Lane if free[lane] > 0]
         if not lanes:
             return None  # the end of a job wakes us
@@ -68,6 +77,9 @@ class Worker:
         except DATABASE_FAILURES as exc:  # the next round may find it well again
             log.error("cannot take work", **{fields.ERROR: repr(exc)})
             return _AFTER_FAILURE_S
+        pause_s = min(_LONGEST_PAUSE_S, _PAUSE_PER_LEASE_S * len(leases))
+        self._paused_until = asyncio.get_running_loop().time() + pause_s
+        self._is_behind = sum(lease.lane is Lane.LOOK for lease in leases) == free[Lane.LOOK]
         for lease in leases:
             task = asyncio.create_task(self._work(lease))
             self._running[task] = lease

@@ -22,8 +22,9 @@ from pinfold.db.models import PinRow
 from pinfold.services.accounts import Caller
 from pinfold.services.clock import Clock, utc_now
 from pinfold.services.pins import changes
-from pinfold.services.pins.model import Wanted, root_of
-from pinfold.services.pins.tiers import Replication, Tiers
+from pinfold.services.pins.changes import Answered, Asked
+from pinfold.services.pins.model import Wanted
+from pinfold.services.pins.tiers import Tiers
 
 _TOGETHER: Final = 1000
 
@@ -54,14 +55,6 @@ class BulkResult:
         return cls(BulkOutcome.REFUSED, id, cid, exc.code, str(exc))
 
 
-@dataclass(frozen=True, slots=True)
-class _Accepted:
-    """A wish that may be carried out, and how many copies it wants."""
-
-    wanted: Wanted
-    replication: Replication
-
-
 class BulkPins:
     """Carries out many items."""
 
@@ -75,15 +68,15 @@ class BulkPins:
 
     async def add(self, caller: Caller, wishes: Sequence[Wanted | BulkResult]) -> list[BulkResult]:
         """A request for each CID, as ``PinsService.ask``; what is refused already stays so."""
-        items = [await self._accept(wish) if isinstance(wish, Wanted) else wish for wish in wishes]
+        items = [await self._accept(caller, wish) if isinstance(wish, Wanted) else wish for wish in wishes]
         return await self._in_parts(caller, _add, items)
 
-    async def _accept(self, wish: Wanted) -> _Accepted | BulkResult:
+    async def _accept(self, caller: Caller, wish: Wanted) -> Asked | BulkResult:
         try:
             replication = await self._tiers.choose(wish.tier, wish.replication_factor_min, wish.replication_factor_max)
         except PinfoldError as exc:
             return BulkResult.refused(exc, cid=str(wish.cid))
-        return _Accepted(wish, replication)
+        return Asked(caller.actor, wish, replication)
 
     async def remove(self, caller: Caller, pin_ids: Sequence[str]) -> list[BulkResult]:
         """Forget requests."""
@@ -105,40 +98,16 @@ class BulkPins:
         return results
 
 
-def _add(session: Session, actor: Actor, items: Sequence[_Accepted | BulkResult], now: datetime) -> list[BulkResult]:
-    change = db_changes.begin(session, actor, now)
-    accepted = [item for item in items if isinstance(item, _Accepted)]
-    there = pins.all_named(session, sorted({root_of(item.wanted.cid) for item in accepted}))
-    new: dict[tuple[str, str], PinRow] = {}
-    due: dict[str, int] = {}
-    results = []
-    for item in items:
-        if isinstance(item, BulkResult):
-            results.append(item)
-            continue
-        wanted, replication = item.wanted, item.replication
-        key = (root_of(wanted.cid), wanted.name)
-        old = new.get(key) or there.get(key)
-        if old is None:
-            try:
-                change.require_room(pins=1)
-            except QuotaExceeded as exc:
-                results.append(BulkResult.refused(exc, cid=str(wanted.cid)))
-                continue
-            old = new[key] = changes.row_of(change, wanted, replication)
-            change.count(pins=1)
-            results.append(BulkResult(BulkOutcome.CREATED, old.id, old.cid))
-        else:
-            if key in there:
-                changes.renew(session, change, old, wanted, replication)
-            results.append(BulkResult(BulkOutcome.RENEWED, old.id, old.cid))
-        due[old.root] = max(due.get(old.root, 0), old.priority)
-    pins.insert_all(session, list(new.values()))
-    for row in new.values():
-        change.audit("pin.created", row.id, cid=row.cid)
-        change.tell("pin.created", changes.told(row))
-    reconciliations.mark_all_due(session, due, now)
-    return results
+def _add(session: Session, actor: Actor, items: Sequence[Asked | BulkResult], now: datetime) -> list[BulkResult]:
+    answers = iter(changes.ask_all(session, [item for item in items if isinstance(item, Asked)], now))
+    return [item if isinstance(item, BulkResult) else _result(item, next(answers)) for item in items]
+
+
+def _result(asked: Asked, answer: Answered) -> BulkResult:
+    if isinstance(answer, QuotaExceeded):
+        return BulkResult.refused(answer, cid=str(asked.wanted.cid))
+    row, is_new = answer
+    return BulkResult(BulkOutcome.CREATED if is_new else BulkOutcome.RENEWED, row.id, row.cid)
 
 
 def _remove(session: Session, actor: Actor, pin_ids: Sequence[str], now: datetime) -> list[BulkResult]:

@@ -2,37 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import PinConflict, PinNotFound
-from pinfold.db import changes, pins
+from pinfold.core.errors import PinConflict, PinNotFound, QuotaExceeded
+from pinfold.db import changes, pins, reconciliations
 from pinfold.db.changes import Actor, Change
 from pinfold.db.models import PinRow
 from pinfold.services.pins.model import Wanted, root_of
 from pinfold.services.pins.tiers import Replication
 
 
-def create(session: Session, change: Change, wanted: Wanted, replication: Replication) -> PinRow:
-    """A new request within a change.  Raises: QuotaExceeded."""
-    change.require_room(pins=1)
-    row = _insert(session, change, wanted, replication)
-    change.audit("pin.created", row.id, cid=row.cid)
-    return row
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A wish that may be carried out, how many copies it wants, and who asks."""
+
+    actor: Actor
+    wanted: Wanted
+    replication: Replication
+    is_always_new: bool = False
+    """Whether it is a request of its own, whatever others there are."""
 
 
-def _insert(
-    session: Session, change: Change, wanted: Wanted, replication: Replication, replaces_root: str | None = None
-) -> PinRow:
-    row = row_of(change, wanted, replication)
-    row.replaces_root = replaces_root
-    pins.insert_row(session, change, row)
-    change.tell("pin.created", told(row))
-    return row
+Answered = tuple[PinRow, bool] | QuotaExceeded
+"""The request and whether it is new, or why there is none."""
+
+
+def ask_all(session: Session, asked: Sequence[Asked], now: datetime) -> list[Answered]:
+    """For each the request for its CID by its name, as wanted now and looked at afresh; together for many callers."""
+    keys = [(root_of(one.wanted.cid), one.wanted.name) for one in asked]
+    there = pins.all_named(session, [key for key, one in zip(keys, asked, strict=True) if not one.is_always_new])
+    new: list[PinRow] = []
+    due: dict[str, int] = {}
+    answers: list[Answered] = []
+    for key, one in zip(keys, asked, strict=True):
+        change = changes.begin(session, one.actor, now)
+        row = None if one.is_always_new else there.get(key)
+        if row is None:
+            try:
+                change.require_room(pins=1)
+            except QuotaExceeded as exc:
+                answers.append(exc)
+                continue
+            row = there[key] = row_of(change, one.wanted, one.replication)
+            new.append(row)
+            change.count(pins=1)
+            change.audit("pin.created", row.id, cid=row.cid)
+            change.tell("pin.created", told(row))
+            answers.append((row, True))
+        else:
+            if not inspect(row).persistent:  # asked for twice at the same time
+                pins.insert_all(session, new)
+                new = []
+                row = there[key] = own(session, row.id)
+            renew(session, change, row, one.wanted, one.replication)
+            answers.append((row, False))
+        due[row.root] = max(due.get(row.root, 0), row.priority)
+    pins.insert_all(session, new)
+    session.flush()
+    reconciliations.mark_all_due(session, due, now)
+    return answers
 
 
 def row_of(change: Change, wanted: Wanted, replication: Replication) -> PinRow:
@@ -50,25 +85,6 @@ def row_of(change: Change, wanted: Wanted, replication: Replication) -> PinRow:
         origins=wanted.origins,
         expires_at=wanted.expires_at,
     )
-
-
-def add(session: Session, actor: Actor, wanted: Wanted, replication: Replication, now: datetime) -> PinRow:
-    """A new request, whatever others there are.  Raises: QuotaExceeded."""
-    return create(session, changes.begin(session, actor, now), wanted, replication)
-
-
-def ask(session: Session, actor: Actor, wanted: Wanted, replication: Replication, now: datetime) -> tuple[PinRow, bool]:
-    """The request for a CID by its name, as wanted now and looked at afresh; and whether it is new.
-
-    Raises:  QuotaExceeded.
-    """
-    change = changes.begin(session, actor, now)
-    row = pins.named(session, root_of(wanted.cid), wanted.name)
-    if row is None:
-        return create(session, change, wanted, replication), True
-    renew(session, change, row, wanted, replication)
-    pins.ask_again(session, row, now)
-    return row, False
 
 
 def renew(session: Session, change: Change, row: PinRow, wanted: Wanted, replication: Replication) -> None:
@@ -107,7 +123,10 @@ def replace(
     change = changes.begin(session, actor, now)
     old = own(session, pin_id)
     kept_root = old.root if old.root != root_of(wanted.cid) and old.status == "pinned" else old.replaces_root
-    row = _insert(session, change, wanted, replication, kept_root)
+    row = row_of(change, wanted, replication)
+    row.replaces_root = kept_root
+    pins.insert_row(session, change, row)
+    change.tell("pin.created", told(row))
     change.audit("pin.replaced", row.id, cid=row.cid, replaced=old.id, replaced_cid=old.cid)
     pins.remove(session, change, old)
     return row

@@ -68,23 +68,23 @@ class Reconciler:
         """Up to ``looks`` CIDs to look at and ``fetches`` (None: as many) to fetch, for ``LEASE`` unless extended."""
         now = self._clock()
         limits = {Lane.LOOK: looks, Lane.FETCH: looks if fetches is None else fetches}
-        return await self._database.everybody.write(_lease, self._owner, limits, now, now + LEASE)
+        return await self._database.background.write(_lease, self._owner, limits, now, now + LEASE)
 
     async def extend(self, leases: Sequence[Lease]) -> None:
         """Keep leases whose work takes longer."""
         until = self._clock() + LEASE
         roots = [str(one.cid) for one in leases]
-        await self._database.everybody.write(reconciliations.extend, self._owner, roots, until)
+        await self._database.background.write(reconciliations.extend, self._owner, roots, until)
 
     async def release(self, lease: Lease) -> None:
         """Give a lease back undone; whoever is next begins at once."""
-        await self._database.everybody.write(reconciliations.release, self._owner, [str(lease.cid)])
+        await self._database.background.write(reconciliations.release, self._owner, [str(lease.cid)])
 
     async def put_off(self, lease: Lease) -> None:
         """Give a lease back after a failure that no outcome could be recorded of; it is due again later."""
         due_at = self._clock() + _delay(lease.attempts)
         root = str(lease.cid)
-        await self._database.everybody.write(reconciliations.retry, self._owner, root, lease.generation, due_at)
+        await self._database.background.write(reconciliations.retry, self._owner, root, lease.generation, due_at)
 
     async def seconds_to_next(self, lanes: Sequence[Lane] = tuple(Lane)) -> float | None:
         """Seconds until the next CID of these lanes is due; None when none waits."""
@@ -163,7 +163,7 @@ class Reconciler:
 
     async def release_all(self) -> None:
         """Let go of what a killed process held; for the start of the only process there is."""
-        await self._database.everybody.write(reconciliations.release_all)
+        await self._database.background.write(reconciliations.release_all)
 
     async def catch_up(self) -> None:
         """``compare``, while everything else runs; what fails is left to the comparison of the next hour."""
@@ -197,7 +197,7 @@ class Reconciler:
     async def _mark(self, roots: Sequence[str]) -> None:
         if roots:
             priorities = dict.fromkeys(roots, 1)
-            await self._database.everybody.write(reconciliations.mark_all_due, priorities, self._clock())
+            await self._database.background.write(reconciliations.mark_all_due, priorities, self._clock())
 
 
 def _lease(session: Session, owner: str, limits: dict[Lane, int], now: datetime, until: datetime) -> list[Lease]:

@@ -17,6 +17,8 @@ from pinfold.engine import TrackerStatus
 from pinfold.services.accounts import Caller
 from pinfold.services.clock import Clock, utc_now
 from pinfold.services.pins import changes, summary
+from pinfold.services.pins.asking import Asking
+from pinfold.services.pins.changes import Asked
 from pinfold.services.pins.model import NodeReport, PinReport, PinRequest, PinsPage, Progress, Wanted, root_of
 from pinfold.services.pins.tiers import Replication, Tiers
 
@@ -31,6 +33,7 @@ class PinsService:
         self._tiers = tiers
         self._wake_worker = wake_worker
         self._clock = clock
+        self._asking = Asking(database, clock)
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -39,17 +42,15 @@ class PinsService:
 
         Raises:  ReplicationImpossible, QuotaExceeded, InvalidInput.
         """
-        replication = await self._choose(wanted)
-        database = self._database.of(caller.organisation_id)
-        row, is_new = await database.write(changes.ask, caller.actor, wanted, replication, self._clock())
+        asked = Asked(caller.actor, wanted, await self._choose(wanted))
+        row, is_new = await self._asking.ask(caller.organisation_id, asked)
         self._wake_worker()
         return PinRequest.of_row(row), is_new
 
     async def add(self, caller: Caller, wanted: Wanted) -> PinRequest:
         """A request of its own, whatever others there are.  Raises: as ``ask``."""
-        replication = await self._choose(wanted)
-        database = self._database.of(caller.organisation_id)
-        row = await database.write(changes.add, caller.actor, wanted, replication, self._clock())
+        asked = Asked(caller.actor, wanted, await self._choose(wanted), is_always_new=True)
+        row, _ = await self._asking.ask(caller.organisation_id, asked)
         self._wake_worker()
         return PinRequest.of_row(row)
 

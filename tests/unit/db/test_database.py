@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -18,7 +19,7 @@ from pinfold.core.errors import InvalidSetting, StoreFull, StoreUnreadable
 from pinfold.db import Database, tokens
 from pinfold.db.asks import Ask, tell
 from pinfold.db.identifiers import new_id
-from pinfold.db.lanes import MOST_TOGETHER, Lanes
+from pinfold.db.lanes import MOST_TOGETHER, PATIENCE_S, PATIENT, PAUSE_S, Lanes
 from pinfold.db.models import FileRow
 from tests.support.rows import NOW, add_pin, names
 from tests.support.tenants import make_organisation
@@ -124,6 +125,36 @@ def test_closed_lanes_give_out_what_waits_and_take_nothing() -> None:
     assert lanes.take() == ("a", [second])
     lanes.release("a")
     assert lanes.take() is None
+
+
+def test_the_patient_lane_lets_others_go_first_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("pinfold.db.lanes.time.monotonic", lambda: now)
+    lanes, patient, ours, theirs = Lanes(), ask(), ask(), ask()
+    lanes.put(PATIENT, patient)
+    lanes.put("a", ours)
+    lanes.put("b", theirs)
+    assert lanes.take() == ("a", [ours])
+    assert lanes.take() == ("b", [theirs])
+    lanes.put("a", ours)
+    lanes.release("a")
+    now += PATIENCE_S + 0.01
+    assert lanes.take() == (PATIENT, [patient])
+    assert lanes.take() == ("a", [ours])
+
+
+def test_the_patient_lane_waits_for_a_pause_of_the_others_and_for_nothing_else() -> None:
+    lanes, patient, ours = Lanes(), ask(), ask()
+    lanes.put(PATIENT, patient)
+    assert lanes.take() == (PATIENT, [patient])
+    lanes.release(PATIENT)
+    lanes.put("a", ours)
+    assert lanes.take() == ("a", [ours])
+    lanes.put(PATIENT, patient)
+    began = time.monotonic()
+    lanes.release("a")
+    assert lanes.take() == (PATIENT, [patient])
+    assert time.monotonic() - began > PAUSE_S - 0.005
 
 
 def test_an_outcome_is_told_once_and_nobody_who_left_minds() -> None:

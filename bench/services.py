@@ -22,7 +22,7 @@ DATABASES = ("SQLite", "PostgreSQL")
 
 @dataclass(slots=True)
 class Service:
-    """``pinfold up`` (or as many ``pinfold api`` as asked for) on a fresh data folder and database."""
+    """``pinfold up``, or so many ``pinfold api`` and a worker, on a fresh data folder and database."""
 
     home: Path
     database: str
@@ -31,8 +31,8 @@ class Service:
     token: str = ""
     _held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
-    def start(self, *, more_apis: int = 0) -> None:
-        """Start it, with ``more_apis`` processes that are APIs only."""
+    def start(self, *, apis: int = 0) -> None:
+        """Start ``pinfold up``; with ``apis``, so many processes of that role instead, and a worker beside them."""
         remove(self.home)
         self.home.mkdir(parents=True)
         settings = {"log_level": "warning", **self.settings}
@@ -41,13 +41,11 @@ class Service:
                 raise BenchFailed("PostgreSQL is missing; run make engines first")
             settings["database_url"] = self._held.enter_context(postgres_server(durable=True)).create_database()
             self.pinfold("db", "upgrade", settings=settings)
-        first = self._held.enter_context(Up(Pinfold(self.home), **settings))
-        self.token = first.token
-        self.running = [first]
-        for _ in range(more_apis):
+        for role in ["api"] * apis + ["worker"] if apis else ["up"]:
             self.running.append(
-                self._held.enter_context(Up(Pinfold(self.home), role="api", token=self.token, **settings))
+                self._held.enter_context(Up(Pinfold(self.home), role=role, token=self.token, **settings))
             )
+            self.token = self.running[0].token
 
     def stop(self) -> None:
         """End it and remove what it had."""

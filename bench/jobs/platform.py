@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from tests.support.kubo import Kubo
 
 from bench.load import WARM_UP, Load, load, request_bytes
-from bench.measure import Sample
-from bench.model import Job, Results, Target, Workspace
+from bench.measure import BenchFailed, Sample
+from bench.model import Job, Results, Target, Workspace, remove
+from bench.programs import Plain
 from bench.services import DATABASES, Service
 from bench.sources import make_file
 
@@ -33,10 +35,10 @@ class OnService:
     service: Service
     work: Callable[[Service], Sample]
     prepare: Callable[[Service], None] = lambda service: None
-    more_apis: int = 0
+    apis: int = 0
 
     def set_up(self) -> None:
-        self.service.start(more_apis=self.more_apis)
+        self.service.start(apis=self.apis)
         self.prepare(self.service)
 
     def before(self) -> None:
@@ -77,6 +79,12 @@ def _bulk(service: Service, pins: Sequence[dict[str, Any]]) -> float:
     return seconds
 
 
+def _fill(service: Service) -> None:
+    """Have ``KEPT`` pins there."""
+    _bulk(service, [{"cid": cid, "name": f"pin {n}"} for n, cid in enumerate(_local_roots(service, KEPT))])
+    _until_idle(service)
+
+
 def _figures(prefix: str, measured: Load) -> dict[str, float]:
     return {
         f"{prefix} a second": measured.per_second,
@@ -94,20 +102,16 @@ def _ask(service: Service, path: str, number: int, apis: int = 1) -> Load:
 
 
 def _worst(figure: str) -> Callable[[Results], float]:
-    return lambda results: max(results.worst(name, figure) for name in results.samples)
+    return lambda results: max(results.worst(name, figure) for name in DATABASES)
 
 
 def _least(figure: str) -> Callable[[Results], float]:
-    return lambda results: min(results.figure(name, figure) for name in results.samples)
+    return lambda results: min(results.figure(name, figure) for name in DATABASES)
 
 
 def lists(space: Workspace, scale: float) -> Job:
     """Ten pins a page, by our API and by the Pinning Service API."""
     number = max(200, int(10_000 * scale))
-
-    def fill(service: Service) -> None:
-        _bulk(service, [{"cid": cid, "name": f"pin {n}"} for n, cid in enumerate(_local_roots(service, KEPT))])
-        _until_idle(service)
 
     def work(service: Service) -> Sample:
         ours = _ask(service, "/api/v1/pins?limit=10", number)
@@ -121,13 +125,95 @@ def lists(space: Workspace, scale: float) -> Job:
         title="GET /api/v1/pins and GET /psa/pins, 10 of 1,000 pins",
         amount=2 * number,
         unit="requests",
-        contenders=[OnService(name, Service(space.folder(f"lists-{name}"), name), work, fill) for name in DATABASES],
+        contenders=[OnService(name, Service(space.folder(f"lists-{name}"), name), work, _fill) for name in DATABASES],
         targets=[
             Target("our list, requests a second", _least("v1 a second"), "at least", 1500, ""),
             Target("our list, p95", _worst("v1 p95 ms"), "at most", 50, "ms"),
             Target("Pinning Service API, requests a second", _least("psa a second"), "at least", 1500, ""),
             Target("Pinning Service API, p95", _worst("psa p95 ms"), "at most", 50, "ms"),
         ],
+        runs=3,
+    )
+
+
+@dataclass(slots=True)
+class KuboListing:
+    """Kubo's own list of its pins, from its daemon."""
+
+    home: Path
+    work: Callable[[httpx.Client], Sample]
+    name: str = "Kubo"
+    _kubo: Kubo | None = None
+
+    def set_up(self) -> None:
+        remove(self.home)
+        self._kubo = Kubo(self.home / "kubo")
+        folder = self.home / "small"
+        folder.mkdir()
+        for n in range(KEPT):
+            (folder / f"{n:06d}").write_text(f"{n} {time.time_ns()}")
+            if n % 250 == 249:
+                self._kubo.run("add", "-q", *sorted(folder.iterdir())[n - 249 : n + 1])
+        self._kubo.start_daemon("--offline")
+
+    def before(self) -> None:
+        pass
+
+    def run(self) -> Sample:
+        assert self._kubo is not None
+        with httpx.Client(base_url=self._kubo.api_url, timeout=TIMEOUT_S) as client:
+            return self.work(client)
+
+    def tear_down(self) -> None:
+        if self._kubo is not None:
+            self._kubo.stop()
+        remove(self.home)
+
+
+def listings(space: Workspace, scale: float) -> Job:
+    """All of 1,000 pins, one request after the other: ours by either door, and Kubo's."""
+    number = max(10, int(200 * scale))
+
+    def timed(client: httpx.Client, method: str, path: str, entries: Callable[[Any], int]) -> float:
+        began = time.perf_counter()
+        for _ in range(number):
+            response = client.request(method, path)
+            if entries(response.raise_for_status().json()) < KEPT:
+                raise BenchFailed(f"{path} does not list all {KEPT} pins")
+        return time.perf_counter() - began
+
+    def ours(path: str, key: str) -> Callable[[Service], Sample]:
+        def work(service: Service) -> Sample:
+            with _client(service) as client:
+                seconds = timed(client, "GET", path, lambda said: len(said[key]))
+            return Sample(seconds, service.peak_bytes(), figures={"ms a list": seconds / number * 1000})
+
+        return work
+
+    def kubos(client: httpx.Client) -> Sample:
+        seconds = timed(client, "POST", "/api/v0/pin/ls?type=recursive", lambda said: len(said["Keys"]))
+        return Sample(seconds, 0, figures={"ms a list": seconds / number * 1000})
+
+    doors = {"v1": ("/api/v1/pins?limit=1000", "data"), "psa": ("/psa/pins?limit=1000", "results")}
+    return Job(
+        name="platform-listings",
+        title="a list of all of 1,000 pins",
+        amount=number,
+        unit="lists",
+        contenders=[
+            *[
+                OnService(
+                    f"{database}, {door}",
+                    Service(space.folder(f"all-{database}-{door}"), database),
+                    ours(*where),
+                    _fill,
+                )
+                for database in DATABASES
+                for door, where in doors.items()
+            ],
+            KuboListing(space.folder("all-kubo"), kubos),
+        ],
+        targets=[],
         runs=3,
     )
 
@@ -250,20 +336,22 @@ def upload(space: Workspace, scale: float) -> Job:
         amount=size,
         unit="bytes",
         contenders=[
-            OnService(name, Service(space.folder(f"upload-{name}"), name, settings), source.once) for name in DATABASES
+            *[
+                OnService(name, Service(space.folder(f"upload-{name}"), name, settings), source.once)
+                for name in DATABASES
+            ],
+            Plain("cp + sync", 'cp "$1" "$2" && sync "$2"', space.folder("upload-cp"), (source.source,)),
         ],
-        targets=[Target("bytes, MB a second", _least("MB a second"), "at least", 400, "")],
-        runs=3,
+        targets=[
+            Target("bytes, MB a second", _least("MB a second"), "at least", 400, ""),
+        ],
+        runs=5,
     )
 
 
 def two_processes(space: Workspace, scale: float) -> Job:
     """The same lists from one API process and from two; the client needs a part of a core as well."""
     number = max(200, int(10_000 * scale))
-
-    def fill(service: Service) -> None:
-        _bulk(service, [{"cid": cid, "name": f"pin {n}"} for n, cid in enumerate(_local_roots(service, KEPT))])
-        _until_idle(service)
 
     def work(service: Service) -> Sample:
         one = _ask(service, "/api/v1/pins?limit=10", number, apis=1)
@@ -282,7 +370,7 @@ def two_processes(space: Workspace, scale: float) -> Job:
         amount=2 * number,
         unit="requests",
         contenders=[
-            OnService(name, Service(space.folder(f"two-{name}"), name), work, fill, more_apis=1) for name in DATABASES
+            OnService(name, Service(space.folder(f"two-{name}"), name), work, _fill, apis=2) for name in DATABASES
         ],
         targets=[Target("two against one", _least("two by one"), "at least", 1.6)],
         runs=3,

@@ -162,6 +162,8 @@ def test_lists_are_filtered_and_paged(play: Play) -> None:
         assert await total(metadata=json.dumps({"odd": "1"})) == 3
         assert await total(status=["queued", "pinning", "pinned", "failed"]) == 7
         assert await total(status="failed") == 0
+        assert await total(status="queued,pinning,pinned,failed") == 7
+        assert await total(status=["failed", "queued,pinning,pinned"]) == 7
         newest = (await on.api.get(PINS, params={"limit": 1})).json()["data"][0]
         assert await total(before=newest["created_at"]) == 6
         assert await total(after=newest["created_at"]) == 0

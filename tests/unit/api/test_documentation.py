@@ -22,6 +22,15 @@ def operations() -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{method} {path}", operation
 
 
+@pytest.mark.parametrize("path", ["/api/v1/pins", "/api/v1/files"])
+def test_a_filter_by_status_is_described_in_both_its_forms(path: str) -> None:
+    parameters = DESCRIPTION["paths"][path]["get"]["parameters"]
+    (schema,) = [one["schema"] for one in parameters if one["name"] == "status"]
+    reads = jsonschema_rs.validator_for({**schema, "components": DESCRIPTION["components"]})
+    assert all(map(reads.is_valid, (["pinned", "failed"], ["pinned,failed"], ["queued", "pinned,failed"])))
+    assert not any(map(reads.is_valid, (["lost"], ["pinned,lost"], ["pinned,"], [""])))
+
+
 OPEN = ("post /api/v1/sessions", "post /api/v1/sign-up", "post /api/v1/invitations/accept")
 """What nobody needs a token for."""
 

@@ -466,6 +466,7 @@ def test_filters_choose(tmp_path: Path, database_url: str) -> None:
                 while len(await names(at.api, status="pinned")) < 3:
                     await asyncio.sleep(0.01)
             assert await names(at.api, status="failed") == []
+            assert len(await names(at.api, status="pinned,failed")) == 3
             assert await names(at.api, status="pinned", tag="b", sort="name") == ["photo one.jpg", "photo two.png"]
             assert await names(at.api, project_id="0193a2c4-7d1e-7c55-9d0a-5f3d8f6f1c11") == []
             body = (await at.api.get(FILES, params={"tag": "b", "limit": 1})).json()

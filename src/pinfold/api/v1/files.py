@@ -26,12 +26,12 @@ from pinfold.api.v1.file_schema import (
     PopularFile,
     Stats,
 )
+from pinfold.api.v1.statuses import Statuses
 from pinfold.core.cid import CID
 from pinfold.core.errors import InvalidInput
 from pinfold.db.file_lists import After, FileFilter, Sort
 from pinfold.db.files import Edit
 from pinfold.services.files import FilesService
-from pinfold.services.pins import RequestStatus
 
 router = APIRouter(prefix="/api/v1/files", tags=["files"])
 
@@ -56,7 +56,7 @@ async def list_files(
         Query(max_length=4096, description="`next_cursor` of the page before, which wins over `page`."),
     ] = None,
     status: Annotated[
-        list[RequestStatus] | None, Query(description="Only with a pin that stands so; repeat it.")
+        Statuses, Query(description="Only with a pin that stands so; several between commas, or repeated.")
     ] = None,
     search: Annotated[
         str, Query(max_length=255, pattern=_TEXT, description="A part of the name, letters' case aside.")

@@ -26,10 +26,11 @@ from pinfold.api.v1.pin_schema import (
     Storable,
     told,
 )
+from pinfold.api.v1.statuses import Statuses
 from pinfold.core.cid import CID
 from pinfold.core.errors import InvalidInput
 from pinfold.db.pin_lists import Match, PinFilter
-from pinfold.services.pins import PinsService, RequestStatus
+from pinfold.services.pins import PinsService
 from pinfold.services.pins.model import root_of
 
 router = APIRouter(prefix="/api/v1/pins", tags=["pins"])
@@ -97,7 +98,7 @@ async def list_pins(
     name: Annotated[_Text | None, Query(max_length=255, description="Only requests with this name.")] = None,
     match: Annotated[Match, Query(description="How `name` is compared.")] = Match.EXACT,
     status: Annotated[
-        list[RequestStatus] | None, Query(description="Only requests that stand so; repeat it for several.")
+        Statuses, Query(description="Only requests that stand so; several between commas, or repeated.")
     ] = None,
     metadata: Annotated[
         _Text | None,

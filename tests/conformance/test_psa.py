@@ -209,6 +209,8 @@ def test_origins_are_kept_and_those_that_cannot_be_used_do_no_harm(play: Play) -
         origins = [f"/ip4/203.0.113.142/tcp/4001{peer}", f"/ip4/203.0.113.114/udp/4001/quic{peer}", "no multiaddr"]
         added = await add(on.api, inline("x"), origins=origins)
         assert added["pin"]["origins"] == origins
+        private = ["/ip4/127.0.0.1/tcp/80/http", "/ip4/10.0.0.1/tcp/4001"]
+        assert (await add(on.api, inline("y"), origins=private))["pin"]["origins"] == private
         await until(on.api, added["requestid"], "pinned")
         too_many = [f"/ip4/203.0.113.1/tcp/{port}{peer}" for port in range(1, 22)]
         assert (await on.api.post("/psa/pins", json={"cid": NOWHERE, "origins": too_many})).status_code == 400

@@ -119,6 +119,8 @@ def test_copies_default_to_what_the_engine_has_and_more_are_refused_with_the_num
         ({"cid": NOWHERE, "replication_factor_min": 0}, 422),
         ({"cid": NOWHERE, "origins": ["no multiaddr"]}, 422),
         ({"cid": NOWHERE, "origins": ["/ip4/1.2.3.4"] * 21}, 422),
+        ({"cid": NOWHERE, "origins": ["/nonsense"]}, 400),
+        ({"cid": NOWHERE, "origins": ["/dns4/example.com/tcp/443/https", "/ip4/127.0.0.1/tcp/80/http"]}, 400),
         ({"cid": NOWHERE, "metadata": {"a": 1}}, 422),
         ({"cid": NOWHERE, "expires_at": "2027-01-01T00:00:00"}, 422),
         ({"cid": NOWHERE, "expires_at": "soon"}, 422),
@@ -227,6 +229,10 @@ def test_a_pin_can_be_changed(play: Play) -> None:
             {"status": "pinned"},
         ):
             assert code(await on.api.patch(path, json=nothing))[0] == 422, nothing
+        loopback = {"origins": ["/dns4/2130706433/tcp/80/http"]}
+        assert code(await on.api.patch(path, json=loopback)) == (400, "ADDRESS_REFUSED")
+        kubos = {"origins": ["/ip4/127.0.0.1/tcp/4001"]}
+        assert data(await on.api.patch(path, json=kubos))["origins"] == kubos["origins"]
         changed = data(await on.api.patch(path, json={"replication_factor_max": 3}))
         assert (changed["replication_factor_min"], changed["replication_factor_max"]) == (1, 3)
         changed = data(await on.api.patch(path, json={"tier": None}))

@@ -1,11 +1,13 @@
 """Which IP addresses belong to the public internet: what a stranger may make this server connect to.
 
 ``ipaddress.is_global`` alone does not say it: it lets multicast through, and looks at an IPv6 address as one, though
-some of them are IPv4 addresses in disguise and lead to those.
+some of them are IPv4 addresses in disguise and lead to those.  Nor does a host have to look like an address to be one:
+resolvers take ``2130706433`` and ``0x7f.1`` for ``127.0.0.1``.
 """
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
@@ -44,6 +46,10 @@ _REFUSED_4: Final = tuple(
     )
 )
 _REFUSED_HOSTS: Final = frozenset({IPv4Address("168.63.129.16")})  # Azure's host agent, on a public address
+_LOCAL_NAMES: Final = ("localhost", "ip6-localhost", "ip6-loopback")  # the last two: Debian's /etc/hosts
+_LOCAL_DOMAINS: Final = (".localhost", ".localdomain", ".local", ".internal", ".home.arpa")  # RFC 6761, 6762, 8375
+_NUMBER: Final = re.compile(r"0x[0-9a-f]*|[0-9]+")
+_MOST_DIGITS: Final = 400  # a label has 63; nobody is to have us read longer numbers
 
 
 def is_public(ip: str) -> bool:
@@ -68,3 +74,39 @@ def is_public(ip: str) -> bool:
 
 def _is_public_4(address: IPv4Address) -> bool:
     return address.is_global and address not in _REFUSED_HOSTS and not any(address in network for network in _REFUSED_4)
+
+
+def leads_inside(host: str) -> bool:
+    """Whether a host, as a URL spells it, is known without asking a resolver to be none of the public internet.
+
+    Names of this machine and of private networks are; addresses are judged in every spelling that resolvers take,
+    and what ends in a number and is no address is refused as well.  Of any other name only its resolver can tell.
+    Source:  WHATWG URL, "ends in a number" and the IPv4 parser.
+    """
+    name = host.lower().strip("[]").rstrip(".")
+    if name in _LOCAL_NAMES or name.endswith(_LOCAL_DOMAINS):
+        return True
+    if ":" in name:
+        return not is_public(name)
+    if not _NUMBER.fullmatch(name.rpartition(".")[2]):
+        return False
+    address = _ip4_of(name)
+    return address is None or not _is_public_4(address)
+
+
+def _ip4_of(name: str) -> IPv4Address | None:
+    """One to four numbers, each decimal, octal or hexadecimal; the last fills all bytes that are left."""
+    parts = name.split(".")
+    if len(parts) > 4 or len(name) > _MOST_DIGITS or not all(map(_NUMBER.fullmatch, parts)):
+        return None
+    try:
+        *first, last = (int(part[2:] or "0", 16) if part[:2] == "0x" else _decimal_or_octal(part) for part in parts)
+    except ValueError:
+        return None
+    if any(number > 255 for number in first) or last >= 256 ** (5 - len(parts)):
+        return None
+    return IPv4Address(sum(number << (24 - 8 * at) for at, number in enumerate(first)) + last)
+
+
+def _decimal_or_octal(part: str) -> int:
+    return int(part, 8 if part[0] == "0" else 10)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from pinfold.core.address_policy import is_public
+from pinfold.core.address_policy import is_public, leads_inside
 
 PUBLIC = [
     "1.1.1.1",
@@ -49,3 +51,43 @@ def test_an_address_of_the_internet_is_public(ip: str) -> None:
 @pytest.mark.parametrize("ip", [ip for some in REFUSED.values() for ip in some])
 def test_every_other_address_is_not(ip: str) -> None:
     assert not is_public(ip)
+
+
+@pytest.mark.parametrize(
+    "host", [*PUBLIC, "[2606:4700:4700::1111]", "16843009", "0x01.1.0401", "1.1.1.1.", "EXAMPLE.com."]
+)
+def test_a_public_host_leads_outside_in_every_spelling(host: str) -> None:
+    assert not leads_inside(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(ip for kind, some in REFUSED.items() for ip in some if kind != "no address"),
+        *("2130706433", "0x7f.1", "0X7F000001", "0177.0.0.01", "127.1", "127.0.0.1.", "0", "0x", "[::1]"),
+        *(
+            "10.0x0.1",
+            "192.168.257",
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "1.2.3.4294967296",
+            "08.1.1.1",
+            "a.1",
+            "1..1",
+            "9" * 5000,
+        ),
+        *("localhost", "LOCALHOST.", "a.localhost", "printer.local", "db.internal.", "nas.home.arpa", "ip6-loopback"),
+    ],
+)
+def test_a_host_of_this_network_leads_inside_in_every_spelling(host: str) -> None:
+    assert leads_inside(host)
+
+
+def test_every_spelling_that_the_system_takes_for_an_address_is_read_as_the_system_reads_it() -> None:
+    for spelled in ("2130706433", "0x7f.1", "0177.1", "127.1", "010.8.8.8", "8.0x0808.8", "134744072", "0.0.0.0"):
+        try:
+            meant = socket.inet_ntoa(socket.inet_aton(spelled))
+        except OSError:
+            assert leads_inside(spelled)
+        else:
+            assert leads_inside(spelled) is not is_public(meant), spelled

@@ -612,6 +612,21 @@ def test_an_organisation_has_twenty_webhooks_at_most(house: House) -> None:
         ("http://169.254.169.254/latest/", AddressRefused),
         ("http://localhost:3000/", AddressRefused),
         ("http://LOCALHOST./", AddressRefused),
+        ("http://ip6-localhost/", AddressRefused),
+        ("http://localhost.localdomain/", AddressRefused),
+        ("http://2130706433/", AddressRefused),
+        ("http://0x7f.1/", AddressRefused),
+        ("http://0177.0.0.1:8080/", InvalidInput),
+        ("http://127.0.0.1./", AddressRefused),
+        ("http://1.2.3.4.5/", AddressRefused),
+        ("http://[::ffff:127.0.0.1]/", AddressRefused),
+        ("http://[::ffff:7f00:1]/", AddressRefused),
+        ("http://%31%32%37.0.0.1/", InvalidInput),
+        ("http://127.0.0.1\\.example.com/", InvalidInput),
+        ("http://example..com/", InvalidInput),
+        ("http://.example.com/", InvalidInput),
+        ("http://localhost../", InvalidInput),
+        ("http://[fe80::1%25eth0]/", InvalidInput),
         ("http://db.internal/", AddressRefused),
     ],
 )
@@ -625,6 +640,18 @@ def test_an_address_that_cannot_be_one_is_refused(
         with pytest.raises(refusal):
             await house.service.update(house.caller, webhook.id, url=url)
         assert (await house.service.get(house.caller, webhook.id)).url == URL
+
+    run(go())
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://xn--bcher-kva.example.com/x", "http://EXAMPLE.com:80/", "https://[2606:4700:4700::1111]/", "http://1.1/"],
+)
+def test_a_public_address_is_taken_as_it_is_spelled(house: House, url: str) -> None:
+    async def go() -> None:
+        webhook, _ = await house.service.create(house.caller, url)
+        assert webhook.url == url
 
     run(go())
 

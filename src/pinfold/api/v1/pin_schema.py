@@ -63,7 +63,8 @@ class PinWish(BaseModel):
     origins: list[Origin] = Field(
         default_factory=list,
         max_length=MAX_ORIGINS,
-        description="Multiaddrs of nodes that may have the content; those that speak HTTP are asked.",
+        description="Multiaddrs of nodes that may have the content; those that speak HTTP are asked, and refused where "
+        "they lead into a private network, unless the operator allows that.",
         examples=[[_ORIGIN]],
     )
     expires_at: Moment | None = Field(

@@ -24,6 +24,7 @@ from pinfold.services.clock import Clock, utc_now
 from pinfold.services.pins import changes
 from pinfold.services.pins.changes import Answered, Asked
 from pinfold.services.pins.model import Wanted
+from pinfold.services.pins.origins import check_origins
 from pinfold.services.pins.tiers import Tiers
 
 _TOGETHER: Final = 1000
@@ -59,12 +60,19 @@ class BulkPins:
     """Carries out many items."""
 
     def __init__(
-        self, database: Database, tiers: Tiers, wake_worker: Callable[[], None], clock: Clock = utc_now
+        self,
+        database: Database,
+        tiers: Tiers,
+        wake_worker: Callable[[], None],
+        clock: Clock = utc_now,
+        *,
+        allow_private_origins: bool = False,
     ) -> None:
         self._database = database
         self._tiers = tiers
         self._wake_worker = wake_worker
         self._clock = clock
+        self._allow_private_origins = allow_private_origins
 
     async def add(self, caller: Caller, wishes: Sequence[Wanted | BulkResult]) -> list[BulkResult]:
         """A request for each CID, as ``PinsService.ask``; what is refused already stays so."""
@@ -73,6 +81,7 @@ class BulkPins:
 
     async def _accept(self, caller: Caller, wish: Wanted) -> Asked | BulkResult:
         try:
+            check_origins(wish.origins, allow_private=self._allow_private_origins)
             replication = await self._tiers.choose(wish.tier, wish.replication_factor_min, wish.replication_factor_max)
         except PinfoldError as exc:
             return BulkResult.refused(exc, cid=str(wish.cid))

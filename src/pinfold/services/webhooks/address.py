@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from pinfold.core.address_policy import is_public
+import httpx
+
+from pinfold.core.address_policy import leads_inside
 from pinfold.core.errors import AddressRefused, InvalidInput
 
 MAX_URL_CHARACTERS: Final = 2048
-_LOCAL_NAMES: Final = ("localhost", ".localhost", ".local", ".internal")
+_HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*")  # a name, or an IPv6 address
 
 
 def check_url(url: str, *, allow_private: bool) -> str:
@@ -25,7 +27,8 @@ def check_url(url: str, *, allow_private: bool) -> str:
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
-    except ValueError as exc:
+        seen_by_client = httpx.URL(url).raw_host.decode()  # refuses what could not be sent
+    except (ValueError, httpx.InvalidURL) as exc:
         raise InvalidInput("the URL cannot be read") from exc
     if parts.scheme not in ("http", "https") or not host:
         raise InvalidInput("the URL must begin with https:// or http:// and name a host")
@@ -34,18 +37,9 @@ def check_url(url: str, *, allow_private: bool) -> str:
         raise InvalidInput("the URL must not hold a user name or a password")
     if parts.fragment:
         raise InvalidInput("the URL must not have a fragment: it would not be sent")
-    if not allow_private:
-        _refuse_private(host)
+    if not _HOST.fullmatch(host) or seen_by_client != host:
+        # Also what two readers of URLs understand in two ways.
+        raise InvalidInput(f"{host[:253]} is no host: a name, an IPv4 address, or an IPv6 one in brackets")
+    if not allow_private and leads_inside(host):
+        raise AddressRefused(f"{host} is not an address of the public internet")
     return url
-
-
-def _refuse_private(host: str) -> None:
-    name = host.lower().rstrip(".")
-    if name == _LOCAL_NAMES[0] or name.endswith(_LOCAL_NAMES[1:]):
-        raise AddressRefused(f"{host} is not an address of the public internet")
-    try:
-        literal = str(ip_address(name))
-    except ValueError:
-        return  # a name: what it leads to is known when it is connected to
-    if not is_public(literal):
-        raise AddressRefused(f"{host} is not an address of the public internet")

@@ -6,16 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from pinfold.core.cid import CID
 from pinfold.core.errors import PinNotFound
-from pinfold.db import Database, pin_lists, pins, roots
+from pinfold.db import Database, pin_lists, pins, reconciliations, replicas, roots
+from pinfold.db.models import PinRow, ReconciliationRow, ReplicaRow, RootRow
 from pinfold.db.pin_lists import PinFilter
+from pinfold.engine import TrackerStatus
 from pinfold.services.accounts import Caller
 from pinfold.services.clock import Clock, utc_now
-from pinfold.services.pins import changes, reporting
+from pinfold.services.pins import changes, summary
 from pinfold.services.pins.asking import Asking
 from pinfold.services.pins.changes import Asked
-from pinfold.services.pins.model import PinReport, PinRequest, PinsPage, Progress, Wanted, root_of
+from pinfold.services.pins.model import NodeReport, PinReport, PinRequest, PinsPage, Progress, Wanted, root_of
 from pinfold.services.pins.origins import check_origins
 from pinfold.services.pins.tiers import Replication, Tiers
 
@@ -141,15 +145,64 @@ class PinsService:
     async def progress(self, cids: Sequence[CID]) -> dict[CID, Progress]:
         """How far the content of CIDs that the caller has asked for has come, by CIDv1, where something is known."""
         rows = await self._database.everybody.read(roots.of_roots, sorted({root_of(cid) for cid in cids}))
-        return {CID.parse(row.root): progress for row in rows if (progress := reporting.progress_of(row)) is not None}
+        return {CID.parse(row.root): progress for row in rows if (progress := _progress(row)) is not None}
 
     async def report(self, caller: Caller, cid: CID) -> PinReport:
         """How ``cid`` stands.  Raises: PinNotFound where no request of the caller's organisation names it."""
-        seen = await self._database.of(caller.organisation_id).read(reporting.look, root_of(cid))
-        if not seen.asked:
+        asked, nodes, due, content = await self._database.of(caller.organisation_id).read(_report, root_of(cid))
+        if not asked:
             raise _nobody_asked(cid)
-        return reporting.report_of(cid, seen if seen.has_a_share else seen.without_copies())
+        if not any(_has_a_share(row) for row in asked):
+            # Copies are there for others: whether, since when and how large is theirs to know.
+            nodes, content = [node for node in nodes if node.status != TrackerStatus.PINNED], None
+        since = min(row.created_at for row in asked)
+        statuses = [TrackerStatus(node.status) for node in nodes]
+        healthy = statuses.count(TrackerStatus.PINNED)
+        failed = sum(status.is_failed for status in statuses)
+        factor_min = max(row.replication_factor_min for row in asked)
+        factor_max = max(row.replication_factor_max for row in asked)
+        return PinReport(
+            cid=cid,
+            requests=tuple(PinRequest.of_row(row) for row in asked),
+            health=summary.health(healthy, failed, factor_min, factor_max),
+            total_replicas=factor_max,
+            healthy_replicas=healthy,
+            failed_replicas=failed,
+            nodes=tuple(
+                NodeReport(
+                    id=node.peer_id,
+                    name=node.peer_name,
+                    status=TrackerStatus(node.status),
+                    error=node.error,
+                    claimed_at=max(node.claimed_at, since) if node.claimed_at else None,
+                    verified_at=node.verified_at,
+                    seen_at=node.seen_at,
+                )
+                for node in nodes
+            ),
+            progress=_progress(content),
+            attempts=due.attempts if due else 0,
+            next_attempt_at=due.due_at if due else None,
+        )
+
+
+def _has_a_share(row: PinRow) -> bool:
+    """Whether the request was taken up, so that what the peers say is its own; not one that a quota stopped."""
+    return row.status in ("pinning", "pinned") or (row.status == "failed" and not row.given_up)
 
 
 def _nobody_asked(cid: CID) -> PinNotFound:
     return PinNotFound(f"no file and no pin request names {cid}", hint="POST /api/v1/pins/{cid} asks for one.")
+
+
+def _progress(row: RootRow | None) -> Progress | None:
+    return None if row is None else Progress(row.fetched_blocks, row.fetched_bytes, row.size_bytes, row.updated_at)
+
+
+def _report(
+    session: Session, root: str
+) -> tuple[Sequence[PinRow], Sequence[ReplicaRow], ReconciliationRow | None, RootRow | None]:
+    asked = pins.of_root(session, root)
+    if not asked:  # what others keep is nobody's business
+        return asked, (), None, None
+    return asked, replicas.of_root(session, root), reconciliations.of_root(session, root), roots.of_root(session, root)

@@ -42,7 +42,7 @@ check: $(DEV)
 # (Kubo must be there; the others are brought where they can be)
 bench: $(DEV)
 	$(BIN)/python -m engines.install kubo
-	-$(BIN)/python -m engines.install postgresql redis
+	-$(BIN)/python -m engines.install postgresql redis cluster
 	$(BIN)/python -m bench $(ARGS)
 
 engines: $(DEV)

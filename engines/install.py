@@ -1,33 +1,36 @@
 """Put the real engines that tests and benchmarks need into ``.engines`` (``make engines``).
 
-Kubo, PostgreSQL, Redis and the npm suites, each by the ways its own module tells.  One that cannot be had does not
-keep the others away: its reason and what would help are said at the end.
+Kubo, PostgreSQL, Redis and the npm suites, and IPFS Cluster for benchmarks, each by the ways its own module tells.  One
+that cannot be had does not keep the others away: its reason and what would help are said at the end.
 """
 
 from __future__ import annotations
 
 import sys
 
-from engines import get_kubo, get_postgres, get_redis, get_suites
+from engines import get_cluster, get_kubo, get_postgres, get_redis, get_suites
 from engines.places import Unavailable
 
 ENGINES = {
     "postgresql": (get_postgres.get_postgres, get_postgres.ADVICE),
     "redis": (get_redis.get_redis, get_redis.ADVICE),
     "npm": (get_suites.get_suites, get_suites.ADVICE),
-    "kubo": (get_kubo.get_kubo, get_kubo.ADVICE),  # last, as it may take minutes
+    "kubo": (get_kubo.get_kubo, get_kubo.ADVICE),  # last, as they may take minutes
+    "cluster": (get_cluster.get_cluster, get_cluster.ADVICE),
 }
+FOR_TESTS = ("postgresql", "redis", "npm", "kubo")
+"""What is installed where none is named; benchmarks compare with the rest."""
 
 
 def main(wanted: list[str]) -> int:
-    """Install the engines that are named, or every one; 0 when all of them are there."""
+    """Install the engines that are named, or those that tests need; 0 when all of them are there."""
     unknown = [name for name in wanted if name not in ENGINES]
     if unknown:
         print(f"no such engine: {', '.join(unknown)}; there are {', '.join(ENGINES)}", file=sys.stderr)
         return 2
     missing = []
     for name, (get, advice) in ENGINES.items():
-        if wanted and name not in wanted:
+        if name not in (wanted or FOR_TESTS):
             continue
         try:
             print(get(), flush=True)

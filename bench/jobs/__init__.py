@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.jobs import add, cars, gc, pins, platform, reading, start
+from bench.jobs import add, cars, gc, listings, pins, platform, reading, start
 from bench.model import JobMaker
 
 JOBS: dict[str, JobMaker] = {
@@ -19,7 +19,7 @@ JOBS: dict[str, JobMaker] = {
     "start": start.version,
     "start-add": start.add_one_small_file,
     "platform-lists": platform.lists,
-    "platform-listings": platform.listings,
+    "platform-listings": listings.listings,
     "platform-pins": platform.pins,
     "platform-bulk": platform.bulk,
     "platform-upload": platform.upload,

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from tests.support.kubo import Kubo
 
 from bench.load import WARM_UP, Load, load, request_bytes
-from bench.measure import BenchFailed, Sample
-from bench.model import Job, Results, Target, Workspace, remove
+from bench.measure import Sample
+from bench.model import Job, Results, Target, Workspace
 from bench.programs import Plain
 from bench.services import DATABASES, Service
 from bench.sources import make_file
@@ -51,7 +50,7 @@ class OnService:
         self.service.stop()
 
 
-def _client(service: Service) -> httpx.Client:
+def client_of(service: Service) -> httpx.Client:
     return httpx.Client(
         base_url=service.running[0].api_url,
         headers={"Authorization": f"Bearer {service.token}"},
@@ -71,7 +70,7 @@ def _local_roots(service: Service, number: int) -> list[str]:
 
 def _bulk(service: Service, pins: Sequence[dict[str, Any]]) -> float:
     """Seconds that one call to pin all of these takes."""
-    with _client(service) as client:
+    with client_of(service) as client:
         began = time.perf_counter()
         response = client.post("/api/v1/pins/bulk/add", json={"pins": list(pins)})
         seconds = time.perf_counter() - began
@@ -79,7 +78,7 @@ def _bulk(service: Service, pins: Sequence[dict[str, Any]]) -> float:
     return seconds
 
 
-def _fill(service: Service) -> None:
+def fill(service: Service) -> None:
     """Have ``KEPT`` pins there."""
     _bulk(service, [{"cid": cid, "name": f"pin {n}"} for n, cid in enumerate(_local_roots(service, KEPT))])
     _until_idle(service)
@@ -125,7 +124,7 @@ def lists(space: Workspace, scale: float) -> Job:
         title="GET /api/v1/pins and GET /psa/pins, 10 of 1,000 pins",
         amount=2 * number,
         unit="requests",
-        contenders=[OnService(name, Service(space.folder(f"lists-{name}"), name), work, _fill) for name in DATABASES],
+        contenders=[OnService(name, Service(space.folder(f"lists-{name}"), name), work, fill) for name in DATABASES],
         targets=[
             Target("our list, requests a second", _least("v1 a second"), "at least", 1500, ""),
             Target("our list, p95", _worst("v1 p95 ms"), "at most", 50, "ms"),
@@ -136,91 +135,9 @@ def lists(space: Workspace, scale: float) -> Job:
     )
 
 
-@dataclass(slots=True)
-class KuboListing:
-    """Kubo's own list of its pins, from its daemon."""
-
-    home: Path
-    work: Callable[[httpx.Client], Sample]
-    name: str = "Kubo"
-    _kubo: Kubo | None = None
-
-    def set_up(self) -> None:
-        remove(self.home)
-        self._kubo = Kubo(self.home / "kubo")
-        folder = self.home / "small"
-        folder.mkdir()
-        for n in range(KEPT):
-            (folder / f"{n:06d}").write_text(f"{n} {time.time_ns()}")
-            if n % 250 == 249:
-                self._kubo.run("add", "-q", *sorted(folder.iterdir())[n - 249 : n + 1])
-        self._kubo.start_daemon("--offline")
-
-    def before(self) -> None:
-        pass
-
-    def run(self) -> Sample:
-        assert self._kubo is not None
-        with httpx.Client(base_url=self._kubo.api_url, timeout=TIMEOUT_S) as client:
-            return self.work(client)
-
-    def tear_down(self) -> None:
-        if self._kubo is not None:
-            self._kubo.stop()
-        remove(self.home)
-
-
-def listings(space: Workspace, scale: float) -> Job:
-    """All of 1,000 pins, one request after the other: ours by either door, and Kubo's."""
-    number = max(10, int(200 * scale))
-
-    def timed(client: httpx.Client, method: str, path: str, entries: Callable[[Any], int]) -> float:
-        began = time.perf_counter()
-        for _ in range(number):
-            response = client.request(method, path)
-            if entries(response.raise_for_status().json()) < KEPT:
-                raise BenchFailed(f"{path} does not list all {KEPT} pins")
-        return time.perf_counter() - began
-
-    def ours(path: str, key: str) -> Callable[[Service], Sample]:
-        def work(service: Service) -> Sample:
-            with _client(service) as client:
-                seconds = timed(client, "GET", path, lambda said: len(said[key]))
-            return Sample(seconds, service.peak_bytes(), figures={"ms a list": seconds / number * 1000})
-
-        return work
-
-    def kubos(client: httpx.Client) -> Sample:
-        seconds = timed(client, "POST", "/api/v0/pin/ls?type=recursive", lambda said: len(said["Keys"]))
-        return Sample(seconds, 0, figures={"ms a list": seconds / number * 1000})
-
-    doors = {"v1": ("/api/v1/pins?limit=1000", "data"), "psa": ("/psa/pins?limit=1000", "results")}
-    return Job(
-        name="platform-listings",
-        title="a list of all of 1,000 pins",
-        amount=number,
-        unit="lists",
-        contenders=[
-            *[
-                OnService(
-                    f"{database}, {door}",
-                    Service(space.folder(f"all-{database}-{door}"), database),
-                    ours(*where),
-                    _fill,
-                )
-                for database in DATABASES
-                for door, where in doors.items()
-            ],
-            KuboListing(space.folder("all-kubo"), kubos),
-        ],
-        targets=[],
-        runs=3,
-    )
-
-
 def _until_idle(service: Service) -> None:
     """Wait until no pin is queued or under way."""
-    with _client(service) as client:
+    with client_of(service) as client:
         for status in ("queued", "pinning"):
             while client.get("/api/v1/pins", params={"status": status, "limit": 1}).json()["data"]:
                 time.sleep(0.2)
@@ -310,7 +227,7 @@ class Uploading:
         self.sent += 1
         with self.source.open("r+b") as file:
             file.write(f"{time.time_ns()}".encode())
-        with _client(service) as client, self.source.open("rb") as file:
+        with client_of(service) as client, self.source.open("rb") as file:
             began = time.perf_counter()
             response = client.put(f"/api/v1/files/{self.sent}.bin", content=_chunks(file, size))
             seconds = time.perf_counter() - began
@@ -370,7 +287,7 @@ def two_processes(space: Workspace, scale: float) -> Job:
         amount=2 * number,
         unit="requests",
         contenders=[
-            OnService(name, Service(space.folder(f"two-{name}"), name), work, _fill, apis=2) for name in DATABASES
+            OnService(name, Service(space.folder(f"two-{name}"), name), work, fill, apis=2) for name in DATABASES
         ],
         targets=[Target("two against one", _least("two by one"), "at least", 1.6)],
         runs=3,

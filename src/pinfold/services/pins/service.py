@@ -6,21 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from pinfold.core.cid import CID
 from pinfold.core.errors import PinNotFound
-from pinfold.db import Database, pin_lists, pins, reconciliations, replicas, roots
-from pinfold.db.models import PinRow, ReconciliationRow, ReplicaRow, RootRow
+from pinfold.db import Database, pin_lists, pins, roots
 from pinfold.db.pin_lists import PinFilter
-from pinfold.engine import TrackerStatus
 from pinfold.services.accounts import Caller
 from pinfold.services.clock import Clock, utc_now
-from pinfold.services.pins import changes, summary
+from pinfold.services.pins import changes, reporting
 from pinfold.services.pins.asking import Asking
 from pinfold.services.pins.changes import Asked
-from pinfold.services.pins.model import NodeReport, PinReport, PinRequest, PinsPage, Progress, Wanted, root_of
-from pinfold.services.pins.origins import check_origins
+from pinfold.services.pins.model import PinReport, PinRequest, PinsPage, Progress, Wanted, root_of
 from pinfold.services.pins.tiers import Replication, Tiers
 
 
@@ -28,39 +23,28 @@ class PinsService:
     """Requests to keep CIDs.  Reads come from the database only, and say how old they are."""
 
     def __init__(
-        self,
-        database: Database,
-        tiers: Tiers,
-        wake_worker: Callable[[], None],
-        clock: Clock = utc_now,
-        *,
-        allow_private_origins: bool = False,
+        self, database: Database, tiers: Tiers, wake_worker: Callable[[], None], clock: Clock = utc_now
     ) -> None:
         self._database = database
         self._tiers = tiers
         self._wake_worker = wake_worker
         self._clock = clock
         self._asking = Asking(database, clock)
-        self._allow_private_origins = allow_private_origins
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
     async def ask(self, caller: Caller, wanted: Wanted) -> tuple[PinRequest, bool]:
         """A request to keep a CID, accepted and queued, and whether it is new; the same name again is the same request.
 
-        Raises:  ReplicationImpossible, QuotaExceeded, InvalidInput; AddressRefused for an origin.
+        Raises:  ReplicationImpossible, QuotaExceeded, InvalidInput.
         """
-        check_origins(wanted.origins, allow_private=self._allow_private_origins)
         asked = Asked(caller.actor, wanted, await self._choose(wanted))
         row, is_new = await self._asking.ask(caller.organisation_id, asked)
         self._wake_worker()
         return PinRequest.of_row(row), is_new
 
     async def add(self, caller: Caller, wanted: Wanted) -> PinRequest:
-        """A request of its own, whatever others there are.  Raises: as ``ask``, but for origins.
-
-        This is the Pinning Service API's, where origins are hints and any text is one; so in ``replace``.
-        """
+        """A request of its own, whatever others there are.  Raises: as ``ask``."""
         asked = Asked(caller.actor, wanted, await self._choose(wanted), is_always_new=True)
         row, _ = await self._asking.ask(caller.organisation_id, asked)
         self._wake_worker()
@@ -80,11 +64,9 @@ class PinsService:
     async def change(self, caller: Caller, pin_id: str, values: Mapping[str, Any]) -> PinRequest:
         """A request with some values changed, by the names of ``Wanted``; it is looked at afresh.
 
-        Raises:  PinNotFound, PinConflict for a file's request; ReplicationImpossible, InvalidInput; AddressRefused for
-                 an origin.
+        Raises:  PinNotFound, PinConflict for a file's request; ReplicationImpossible, InvalidInput.
         """
         changed = dict(values)
-        check_origins(changed.get("origins", ()), allow_private=self._allow_private_origins)
         if {"tier", "replication_factor_min", "replication_factor_max"} & changed.keys():
             chosen = await self._tiers.choose(
                 changed.pop("tier", None),
@@ -145,64 +127,15 @@ class PinsService:
     async def progress(self, cids: Sequence[CID]) -> dict[CID, Progress]:
         """How far the content of CIDs that the caller has asked for has come, by CIDv1, where something is known."""
         rows = await self._database.everybody.read(roots.of_roots, sorted({root_of(cid) for cid in cids}))
-        return {CID.parse(row.root): progress for row in rows if (progress := _progress(row)) is not None}
+        return {CID.parse(row.root): progress for row in rows if (progress := reporting.progress_of(row)) is not None}
 
     async def report(self, caller: Caller, cid: CID) -> PinReport:
         """How ``cid`` stands.  Raises: PinNotFound where no request of the caller's organisation names it."""
-        asked, nodes, due, content = await self._database.of(caller.organisation_id).read(_report, root_of(cid))
-        if not asked:
+        seen = await self._database.of(caller.organisation_id).read(reporting.look, root_of(cid))
+        if not seen.asked:
             raise _nobody_asked(cid)
-        if not any(_has_a_share(row) for row in asked):
-            # Copies are there for others: whether, since when and how large is theirs to know.
-            nodes, content = [node for node in nodes if node.status != TrackerStatus.PINNED], None
-        since = min(row.created_at for row in asked)
-        statuses = [TrackerStatus(node.status) for node in nodes]
-        healthy = statuses.count(TrackerStatus.PINNED)
-        failed = sum(status.is_failed for status in statuses)
-        factor_min = max(row.replication_factor_min for row in asked)
-        factor_max = max(row.replication_factor_max for row in asked)
-        return PinReport(
-            cid=cid,
-            requests=tuple(PinRequest.of_row(row) for row in asked),
-            health=summary.health(healthy, failed, factor_min, factor_max),
-            total_replicas=factor_max,
-            healthy_replicas=healthy,
-            failed_replicas=failed,
-            nodes=tuple(
-                NodeReport(
-                    id=node.peer_id,
-                    name=node.peer_name,
-                    status=TrackerStatus(node.status),
-                    error=node.error,
-                    claimed_at=max(node.claimed_at, since) if node.claimed_at else None,
-                    verified_at=node.verified_at,
-                    seen_at=node.seen_at,
-                )
-                for node in nodes
-            ),
-            progress=_progress(content),
-            attempts=due.attempts if due else 0,
-            next_attempt_at=due.due_at if due else None,
-        )
-
-
-def _has_a_share(row: PinRow) -> bool:
-    """Whether the request was taken up, so that what the peers say is its own; not one that a quota stopped."""
-    return row.status in ("pinning", "pinned") or (row.status == "failed" and not row.given_up)
+        return reporting.report_of(cid, seen if seen.has_a_share else seen.without_copies())
 
 
 def _nobody_asked(cid: CID) -> PinNotFound:
     return PinNotFound(f"no file and no pin request names {cid}", hint="POST /api/v1/pins/{cid} asks for one.")
-
-
-def _progress(row: RootRow | None) -> Progress | None:
-    return None if row is None else Progress(row.fetched_blocks, row.fetched_bytes, row.size_bytes, row.updated_at)
-
-
-def _report(
-    session: Session, root: str
-) -> tuple[Sequence[PinRow], Sequence[ReplicaRow], ReconciliationRow | None, RootRow | None]:
-    asked = pins.of_root(session, root)
-    if not asked:  # what others keep is nobody's business
-        return asked, (), None, None
-    return asked, replicas.of_root(session, root), reconciliations.of_root(session, root), roots.of_root(session, root)

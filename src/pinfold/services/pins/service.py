@@ -16,6 +16,7 @@ from pinfold.services.pins import changes, reporting
 from pinfold.services.pins.asking import Asking
 from pinfold.services.pins.changes import Asked
 from pinfold.services.pins.model import PinReport, PinRequest, PinsPage, Progress, Wanted, root_of
+from pinfold.services.pins.origins import check_origins
 from pinfold.services.pins.tiers import Replication, Tiers
 
 
@@ -23,28 +24,39 @@ class PinsService:
     """Requests to keep CIDs.  Reads come from the database only, and say how old they are."""
 
     def __init__(
-        self, database: Database, tiers: Tiers, wake_worker: Callable[[], None], clock: Clock = utc_now
+        self,
+        database: Database,
+        tiers: Tiers,
+        wake_worker: Callable[[], None],
+        clock: Clock = utc_now,
+        *,
+        allow_private_origins: bool = False,
     ) -> None:
         self._database = database
         self._tiers = tiers
         self._wake_worker = wake_worker
         self._clock = clock
         self._asking = Asking(database, clock)
+        self._allow_private_origins = allow_private_origins
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
     async def ask(self, caller: Caller, wanted: Wanted) -> tuple[PinRequest, bool]:
         """A request to keep a CID, accepted and queued, and whether it is new; the same name again is the same request.
 
-        Raises:  ReplicationImpossible, QuotaExceeded, InvalidInput.
+        Raises:  ReplicationImpossible, QuotaExceeded, InvalidInput; AddressRefused for an origin.
         """
+        check_origins(wanted.origins, allow_private=self._allow_private_origins)
         asked = Asked(caller.actor, wanted, await self._choose(wanted))
         row, is_new = await self._asking.ask(caller.organisation_id, asked)
         self._wake_worker()
         return PinRequest.of_row(row), is_new
 
     async def add(self, caller: Caller, wanted: Wanted) -> PinRequest:
-        """A request of its own, whatever others there are.  Raises: as ``ask``."""
+        """A request of its own, whatever others there are.  Raises: as ``ask``, but for origins.
+
+        This is the Pinning Service API's, where origins are hints and any text is one; so in ``replace``.
+        """
         asked = Asked(caller.actor, wanted, await self._choose(wanted), is_always_new=True)
         row, _ = await self._asking.ask(caller.organisation_id, asked)
         self._wake_worker()
@@ -64,9 +76,11 @@ class PinsService:
     async def change(self, caller: Caller, pin_id: str, values: Mapping[str, Any]) -> PinRequest:
         """A request with some values changed, by the names of ``Wanted``; it is looked at afresh.
 
-        Raises:  PinNotFound, PinConflict for a file's request; ReplicationImpossible, InvalidInput.
+        Raises:  PinNotFound, PinConflict for a file's request; ReplicationImpossible, InvalidInput; AddressRefused for
+                 an origin.
         """
         changed = dict(values)
+        check_origins(changed.get("origins", ()), allow_private=self._allow_private_origins)
         if {"tier", "replication_factor_min", "replication_factor_max"} & changed.keys():
             chosen = await self._tiers.choose(
                 changed.pop("tier", None),

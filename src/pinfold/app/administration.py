@@ -30,6 +30,7 @@ from pinfold.services.audit.service import AuditService
 from pinfold.services.files import FilesService, Intake
 from pinfold.services.limits import LimitsService
 from pinfold.services.pins import CIDLocks, Tiers
+from pinfold.services.pins.oversight import Oversight
 from pinfold.services.threads import Threads
 from pinfold.services.usage import Measurer, UsageService
 from pinfold.settings import Settings
@@ -54,6 +55,7 @@ class Administration:
         self.members = MembersService(database, passwords, sign_in)
         self.tokens = TokensService(database)
         self.audit = AuditService(database)
+        self.pins = Oversight(database)
 
     async def files(self) -> FilesService:
         """Files, for which the node is opened.  Nobody is woken by a change: a worker looks by itself."""
@@ -93,6 +95,13 @@ class Administration:
         if len(found.records) > 1:
             raise RecordNotFound("there are several organisations", hint="Name one by --org; `pinfold org list`.")
         return found.records[0]
+
+    async def organisations_of(self, name: str | None) -> list[Organisation]:
+        """The organisation of that slug or id; without one, all of them, newest first.  Raises: RecordNotFound."""
+        if name is not None:
+            return [await self.organisation(name)]
+        anyone = operator("")
+        return [one async for one in every(lambda page: self.organisations.page(anyone, page), lambda one: one.id)]
 
     async def caller(self, name: str | None) -> Caller:
         """Who acts for that organisation, with every right.  Raises: RecordNotFound."""

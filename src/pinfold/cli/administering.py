@@ -28,6 +28,8 @@ RoleName: TypeAlias = Annotated[
 PasswordStdin: TypeAlias = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input, and ask nobody.")
 ]
+MOST: Final = (1 << 63) - 1
+"""The largest number that the database has room for."""
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
@@ -76,16 +78,19 @@ def described(pairs: Iterable[tuple[str, object]]) -> None:
     output.columns([(f"{name}:", shown(value)) for name, value in pairs])
 
 
-def quota(text: str, *, in_bytes: bool = False) -> int | None:
-    """A quota from the command line; ``none`` is the plan's.  Raises: a usage error."""
+def quota(text: str, *, in_bytes: bool = False, most: int = MOST) -> int | None:
+    """A quota from the command line; ``none`` sets none.  Raises: a usage error."""
     if text.lower() == "none":
         return None
-    return byte_size(text) if in_bytes else _count(text)
+    number = byte_size(text) if in_bytes else _count(text)
+    if number > most:
+        raise usage_error(f"{text} is more than {most:,}; write none for no limit of its own")
+    return number
 
 
 def _count(text: str) -> int:
-    if not re.fullmatch(r"\d{1,18}", text):
-        raise usage_error(f"{text!r} is no number; write for example 1000, or none for the plan's")
+    if not re.fullmatch(r"[0-9]{1,40}", text):
+        raise usage_error(f"{text!r} is no number; write for example 1000, or none for no limit of its own")
     return int(text)
 
 

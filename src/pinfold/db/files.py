@@ -179,6 +179,11 @@ def find(session: Session, key: str, root: str | None) -> list[Rows]:
     return [] if one is None else [one]
 
 
+def id_of_pin(session: Session, pin_id: str) -> str | None:
+    """The id of the file that made a pin request."""
+    return session.scalar(select(FileRow.id).where(FileRow.pin_id == pin_id))
+
+
 def _of_root(session: Session, root: str, limit: int = 1000) -> list[Rows]:
     rows = session.execute(_joined().where(FileRow.root == root).order_by(FileRow.number.desc()).limit(limit))
     return [(row[0], row[1]) for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -34,6 +35,12 @@ def get(session: Session, organisation_id: str) -> OrganisationRow | None:
 def by_slug(session: Session, slug: str) -> OrganisationRow | None:
     """The organisation of that slug."""
     return session.scalar(select(OrganisationRow).where(OrganisationRow.slug == slug))
+
+
+def slugs(session: Session, organisation_ids: Collection[str]) -> dict[str, str]:
+    """The slug of each of these organisations, by id."""
+    found = select(OrganisationRow.id, OrganisationRow.slug).where(OrganisationRow.id.in_(organisation_ids))
+    return {row.id: row.slug for row in session.execute(found)}
 
 
 def first(session: Session) -> OrganisationRow | None:

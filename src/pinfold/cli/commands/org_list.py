@@ -26,11 +26,7 @@ def command(as_json: Json = False, data_dir: DataDir = None) -> None:
     """
 
     async def all_of_them(admin: Administration) -> list[Organisation]:
-        from pinfold.app.administration import every
-        from pinfold.services.accounts import operator
-
-        anyone = operator("")
-        return [one async for one in every(lambda page: admin.organisations.page(anyone, page), lambda one: one.id)]
+        return await admin.organisations_of(None)
 
     found = administer(data_dir, all_of_them)
     if as_json:

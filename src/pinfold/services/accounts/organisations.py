@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import re
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ CHANGEABLE: Final = frozenset(
     {"name", "plan", "status", "quota_bytes", "quota_files", "quota_pins", "quota_requests_per_day"}
 )
 """What an administrator may change; an organisation itself has only its name to change."""
+_PLAN_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class OrganisationsService:
@@ -78,6 +80,19 @@ class OrganisationsService:
         caller.require(Scope.SERVER_ADMIN)
         return Plan.of(await self._database.everybody.write(_put_plan, caller, plan, self._clock()))
 
+    async def change_plan(self, caller: Caller, name: str, values: dict[str, Any]) -> tuple[Plan, bool]:
+        """The plan with some values changed, and whether it is new: then it has no limits but these.
+
+        Raises:  Forbidden, InvalidInput.
+        """
+        caller.require(Scope.SERVER_ADMIN)
+        if not _PLAN_NAME.fullmatch(name):
+            raise InvalidInput(
+                f"{name!r} cannot be the name of a plan", hint="Up to 64 of a-z, 0-9, - and _, a letter or digit first."
+            )
+        row, is_new = await self._database.everybody.write(_change_plan, caller, name, values, self._clock())
+        return Plan.of(row), is_new
+
 
 def _there(session: Session, organisation_id: str) -> OrganisationRow:
     row = organisations.get(session, organisation_id) or organisations.by_slug(session, organisation_id)
@@ -127,3 +142,13 @@ def _put_plan(session: Session, caller: Caller, plan: Plan, now: datetime) -> Pl
     row = plans.put(session, PlanRow(**values))
     change.audit("plan.updated", plan.name, **values)
     return row
+
+
+def _change_plan(
+    session: Session, caller: Caller, name: str, values: dict[str, Any], now: datetime
+) -> tuple[PlanRow, bool]:
+    # What is there is read under the lock of the organisation whose log this goes to.
+    changes.begin_for(session, caller.organisation_id, caller.actor, now)
+    there = plans.get(session, name)
+    plan = replace(Plan(name) if there is None else Plan.of(there), **values)
+    return _put_plan(session, caller, plan, now), there is None

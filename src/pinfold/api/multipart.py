@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from pinfold.core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks  # there for type checkers only
 
 FEED_BYTES: Final = 64 * 1024  # smaller pieces cost the parser more than they carry
 _MAX_HEADER_BYTES: Final = 4096
@@ -87,11 +90,11 @@ class _Parser:
         self._value = bytearray()
         self._complete = False
         try:
-            self._parser = MultipartParser(boundary, self._callbacks(), max_header_size=_MAX_HEADER_BYTES)  # type: ignore[arg-type]
+            self._parser = MultipartParser(boundary, self._callbacks(), max_header_size=_MAX_HEADER_BYTES)
         except FormParserError as exc:
             raise InvalidInput(f"the form cannot be read: {exc}", hint=_HINT) from exc
 
-    def _callbacks(self) -> dict[str, Callable[..., None]]:
+    def _callbacks(self) -> MultipartCallbacks:
         return {
             "on_part_begin": self._headers.clear,
             "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
@@ -180,6 +183,8 @@ def file_name(given: str) -> str:
 
 
 def _text(value: bytes) -> str:
+    if b"\0" in value:
+        raise InvalidInput("a name in the form holds a NUL character", hint=_HINT)
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 _HALF_ESCAPED: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _HALF: Final = re.compile(r"[\ud800-\udfff]")
@@ -21,6 +22,17 @@ def check(text: str) -> str:
     if _HALF.search(text):
         raise ValueError("half of a surrogate pair is no text")
     return text
+
+
+def check_encoded(part: bytes) -> None:
+    """Pass a path or query, percent-encoded as it was sent, whose bytes are UTF-8.  Raises: ValueError.
+
+    Who decodes it puts U+FFFD in the place of other bytes, which must not be stored as if it had been sent.
+    """
+    try:
+        unquote_to_bytes(part).decode()
+    except UnicodeDecodeError:
+        raise ValueError("what is percent-encoded must be UTF-8, and this is not") from None
 
 
 def check_body(body: bytes) -> None:

@@ -238,6 +238,27 @@ def test_a_raw_body_is_one_file(tmp_path: Path) -> None:
     run(go())
 
 
+def test_names_that_could_not_be_kept_as_they_were_sent_are_400_and_leave_nothing(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with platform(tmp_path) as at:
+            form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a\0b"\r\n\r\n1\r\n--x--\r\n'
+            its_type = {"Content-Type": "multipart/form-data; boundary=x"}
+            answers = [
+                await at.api.post(f"{FILES}/upload", content=form, headers=its_type),
+                await at.api.put(f"{FILES}/a%ff", content=b"x"),
+                await at.api.put(f"{FILES}/a%ed%a0%80", content=b"x"),
+                await at.api.put(f"{FILES}/a?tags=b%ff", content=b"x"),
+                await at.api.put(f"{FILES}/a%00", content=b"x"),
+            ]
+            for answer in answers:
+                assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_INPUT"), answer.text
+            kept = await at.api.put(f"{FILES}/a%EF%BF%BD%25ff", content=b"x")  # U+FFFD itself is a character like any
+            assert kept.json()["data"]["name"] == "a\ufffd%ff"
+            assert await names(at.api) == ["a\ufffd%ff"]
+
+    run(go())
+
+
 def test_the_same_content_again_is_updated_or_linked(tmp_path: Path, database_url: str) -> None:
     async def go() -> None:
         async with platform(tmp_path, database_url=database_url) as at:

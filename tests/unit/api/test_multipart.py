@@ -91,6 +91,8 @@ def test_a_type_that_is_no_form_s_is_refused(content_type: str) -> None:
         form((file_part("x" * 5000), b"x")),
         form((file_part("\udcff\udcfe"), b"x")),
         form(("bad header\x00: x", b"x")),
+        form((file_part("a\0b.txt"), b"x")),
+        form((file_part("a.txt", field="fi\0le"), b"x")),
     ],
 )
 def test_what_is_no_form_is_refused(body: bytes) -> None:

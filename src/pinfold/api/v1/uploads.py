@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from pinfold.api import texts
 from pinfold.api.auth import FilesWriter
 from pinfold.api.envelope import Answer
 from pinfold.api.errors import responses
@@ -73,6 +74,7 @@ def _binary(content_type: str) -> dict[str, Any]:
 
 
 def query_fields(
+    request: Request,
     tags: Annotated[list[str] | None, Query(description="Tags; repeat it, or write several with commas.")] = None,
     metadata: Annotated[str | None, Query(description="A JSON object of strings.")] = None,
     project_id: Annotated[str | None, Query(description="A project of your organisation.")] = None,
@@ -83,6 +85,7 @@ def query_fields(
     replication_factor_max: Annotated[str | None, Query(description="Copies that are wanted.")] = None,
 ) -> Fields:
     """What the query says of an upload.  Raises: InvalidInput."""
+    _require_utf8("query", request.scope["query_string"])
     given = {
         "metadata": metadata,
         "project_id": project_id,
@@ -189,6 +192,7 @@ async def put(
     profile: Annotated[str | None, Query(description="`unixfs-v1-2025` or `unixfs-v0-2015`.")] = None,
 ) -> Answer[UploadedFile]:
     """Stores the body as one file: `curl -T hello.txt …/api/v1/files/hello.txt`."""
+    _require_utf8("name", request.scope.get("raw_path") or b"")
     name = checked_name(name)
     if profile is not None:
         fields.add("profile", profile)
@@ -258,6 +262,13 @@ def _say_whether_new(response: Response, records: list[FileRecord]) -> None:
 def _length(request: Request) -> int | None:
     length = request.headers.get("content-length", "")
     return int(length) if length.isdigit() and len(length) < 20 else None
+
+
+def _require_utf8(what: str, sent: bytes) -> None:
+    try:
+        texts.check_encoded(sent)
+    except ValueError as exc:
+        raise InvalidInput(f"{what}: {exc}") from None
 
 
 def _content_type(request: Request, name: str) -> str:

@@ -72,7 +72,7 @@ class Database:
             _Reading(self._for_reads) for _ in range(_READERS if self._is_sqlite else _READERS_OVER_NETWORK)
         ]
         self._help_wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._is_looked_after = False
+        self._looked_after_by: asyncio.AbstractEventLoop | None = None
         self._closing = threading.Lock()
         self._closed = False
         works: list[tuple[str, Callable[[], None]]] = [
@@ -161,7 +161,7 @@ class Database:
 
     def _look_after_reads(self, loop: asyncio.AbstractEventLoop) -> None:
         """Where all readers are at long queries, have what waits behind these told and read by others."""
-        self._is_looked_after = False
+        self._looked_after_by = None
         late = time.monotonic() - _PATIENCE_S
         if all(0 < one.since < late for one in self._readers):
             for one in self._readers:
@@ -172,8 +172,8 @@ class Database:
             self._look_after_later(loop)
 
     def _look_after_later(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._is_looked_after:
-            self._is_looked_after = True
+        if self._looked_after_by is not loop:  # another one may have been closed meanwhile
+            self._looked_after_by = loop
             loop.call_later(_PATIENCE_S, self._look_after_reads, loop)
 
 

@@ -39,6 +39,7 @@ _PRAGMAS: Final = (
     "PRAGMA synchronous = FULL",  # a commit that was answered survives a power cut
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
     "PRAGMA foreign_keys = ON",
+    "PRAGMA recursive_triggers = ON",  # REPLACE fires delete triggers: it goes round none of the audit log's
     "PRAGMA cache_size = -32768",  # KiB, a connection: the inner pages of a table of millions of rows
     "PRAGMA temp_store = MEMORY",
 )

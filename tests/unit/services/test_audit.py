@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import Session
 
 from pinfold.core.errors import Forbidden
@@ -94,6 +96,35 @@ def test_the_first_row_that_somebody_touched_is_found(
     found = verify(database, tenant)
     assert found.broken_at == broken_at
     assert reason in found.reason
+
+
+def _replacing(number: int) -> str:
+    """A row of the log put in the place of itself, in eve's name."""
+    names = [column.name for column in AuditRow.__table__.columns]
+    values = ["'eve'" if name == "actor_name" else name for name in names]
+    return (
+        f"INSERT OR REPLACE INTO audit_log ({', '.join(names)}) SELECT {', '.join(values)} "
+        f"FROM audit_log WHERE number = {number}"
+    )
+
+
+def test_a_row_is_not_replaced_over_a_connection_of_ours(database: Database, tenant: str) -> None:
+    if database.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL knows no REPLACE")
+    for statement in (_replacing(3), "UPDATE OR REPLACE audit_log SET number = 2 WHERE number = 3"):
+        with pytest.raises(IntegrityError, match="only grows"), database.engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+    assert verify(database, tenant) == AuditFinding(5, None, "")
+
+
+def test_a_row_that_a_stranger_to_our_connections_replaced_is_found(database: Database, tenant: str) -> None:
+    if database.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL knows no REPLACE")
+    with closing(sqlite3.connect(str(database.engine.url.database))) as stranger, stranger:
+        assert stranger.execute(_replacing(3)).rowcount == 1  # delete triggers fire for it only where a pragma says so
+    found = verify(database, tenant)
+    assert found.broken_at == 3
+    assert "something else" in found.reason
 
 
 def test_a_row_put_in_with_a_hash_of_its_own_breaks_the_chain_behind_it(database: Database, tenant: str) -> None:

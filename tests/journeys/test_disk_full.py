@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pinfold.core.errors import StoreFull
 from pinfold.core.pin import PinMode
 from tests.support.cli import Pinfold
 from tests.support.store_worker import CHUNKED, car_of, content
+from tests.support.up import Up
 
 EXIT_STORE_FULL = 81
 DISK_BYTES = 48 << 20
@@ -42,6 +44,10 @@ class SmallDisk:
             except OSError:
                 pass
 
+    def free(self) -> None:
+        """Give the room back."""
+        self._ballast.unlink()
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:
@@ -55,6 +61,25 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         pytest.skip("mounting a small disk takes root; the tests of writes that fail run all the same")
     yield SmallDisk(mount)
     subprocess.run(["umount", str(mount)], check=True)
+
+
+def test_a_server_on_a_full_disk_is_not_ready(pinfold: Pinfold, disk: SmallDisk) -> None:
+    with Up(pinfold, data_dir=str(disk.data)) as up:
+        file = up.api.put("/api/v1/files/large", content=content(1, 10 * MIB)).json()["data"]
+        pin = up.api.post(f"/api/v1/pins/{file['cid']}", json={}).json()["data"]
+        assert up.api.get("/ready").status_code == 200
+        disk.fill()
+        time.sleep(1.1)  # the answer of a moment ago is given again
+        answer = up.api.get("/ready")
+        assert (answer.status_code, answer.json()["code"]) == (503, "UNWELL")
+        assert set(answer.json()["data"]["checks"].values()) > {"ok"}
+        assert answer.json()["data"]["checks"]["disk"] != "ok"
+        assert up.api.get("/api/v1/files").json()["data"][0]["id"] == file["id"]
+        assert up.api.put("/api/v1/files/more", content=content(2, MIB)).status_code == 507
+        disk.free()
+        time.sleep(1.1)
+        assert up.api.get("/ready").status_code == 200
+        assert up.api.delete(f"/api/v1/pins/{pin['id']}").status_code == 200
 
 
 def _state(node: Node) -> tuple[Any, ...]:

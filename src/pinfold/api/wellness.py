@@ -59,8 +59,9 @@ async def health(request: Request) -> JSONResponse:
     responses=responses(503),
 )
 async def ready(request: Request) -> JSONResponse:
-    """For load balancers: whether the database has this version's schema and can be written to, the engine answers and
-    the workers of this process, where it has some, are running.  503 when not; `data` says what is missing.
+    """For load balancers: whether the database has this version's schema and can be written to, the disk has room, the
+    engine answers and the workers of this process, where it has some, are running.  503 when not; `data` says what is
+    missing.
     """
     checker: HealthService = request.app.state.services.health
     return _answer(request, await checker.ready())

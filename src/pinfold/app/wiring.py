@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Final, Protocol
 
 from starlette.types import ASGIApp
@@ -187,7 +188,12 @@ async def assemble(
             usage=UsageService(database, node, threads, measurer, pin_name=PLATFORM_PIN_NAME),
             requests=requests,
             gauges=Gauges(database, node, threads),
-            health=HealthService(database, engine, lambda: not any(task.done() for task in working)),
+            health=HealthService(
+                database,
+                engine,
+                lambda: not any(task.done() for task in working),
+                _written_to(settings.data_dir, database),
+            ),
         )
         stack.push_async_callback(_cancel, asyncio.create_task(_refresh(node)))
         gateway = create_gateway(node, traffic)
@@ -226,6 +232,12 @@ def _periodic(
         Periodic("old-events", PRUNE_EVERY_S, lambda: prune_events(database, settings.webhook_events_days)),
         Periodic("old-traffic", PRUNE_EVERY_S, lambda: prune_traffic(database)),
     ]
+
+
+def _written_to(data_dir: Path, database: Database) -> list[Path]:
+    """The folders on whose disks there must be room."""
+    file = database.file
+    return [data_dir] if file is None or file.parent == data_dir else [data_dir, file.parent]
 
 
 class _Stoppable(Protocol):

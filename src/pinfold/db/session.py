@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -93,6 +94,11 @@ class Database:
     def of(self, organisation_id: str) -> Bound:
         """What reaches the rows of one organisation, and of no other."""
         return Bound(self, organisation_id)
+
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None for a server."""
+        return Path(self.engine.url.database or "").absolute() if self._is_sqlite else None
 
     def close(self) -> None:
         """Finish what was asked, refuse what is asked from now on, and let go of the files.  Twice is once."""

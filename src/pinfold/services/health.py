@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from pinfold.core.errors import PinfoldError
+from pinfold.core.errors import PinfoldError, StoreFull
 from pinfold.db import Database, tokens, upgrade, upkeep
 from pinfold.engine import Engine
 
 _PATIENCE_S: Final = 5.0  # whoever asks must have an answer before its own patience ends
 _FRESH_S: Final = 1.0
+_LEAST_FREE_BYTES: Final = 8 << 20  # less than an upload, its catalogue and a database's log soon take
+_TRIAL_BYTES: Final = 64 * 1024
 
 
 class HealthService:
     """Asks each part a small question."""
 
-    def __init__(self, database: Database, engine: Engine, worker_is_running: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        worker_is_running: Callable[[], bool],
+        folders: Sequence[Path] = (),
+        *,
+        least_free_bytes: int = _LEAST_FREE_BYTES,
+    ) -> None:
+        """``folders`` are those that are written to, on whose disks there must be some room."""
         self._database = database
         self._engine = engine
         self._worker_is_running = worker_is_running
+        self._folders = folders
+        self._least_free_bytes = least_free_bytes
         self._lock = asyncio.Lock()
         self._readiness: tuple[float, dict[str, str]] | None = None
 
@@ -32,7 +48,7 @@ class HealthService:
         return await self._check(database=self._database.everybody.read(tokens.count))
 
     async def ready(self) -> dict[str, str]:
-        """The same, and whether the database has this version's schema and can be written to.
+        """The same, whether the database has this version's schema and can be written to, and the disk as well.
 
         Anybody may ask, so that the answer of a moment ago is given again.
         """
@@ -41,9 +57,25 @@ class HealthService:
                 checks = await self._check(
                     migrations=asyncio.to_thread(upgrade.require_newest, self._database.engine),
                     database=self._database.everybody.write(upkeep.touch),
+                    disk=asyncio.to_thread(self._require_room),
                 )
                 self._readiness = time.monotonic(), checks
             return self._readiness[1]
+
+    def _require_room(self) -> None:
+        for folder in self._folders:
+            try:
+                found = os.statvfs(folder)
+                with tempfile.TemporaryFile(dir=folder) as trial:  # free room alone says nothing of a quota
+                    trial.write(bytes(_TRIAL_BYTES))
+            except OSError as exc:
+                raise StoreFull(f"nothing can be written where data is kept: {exc.strerror}") from exc
+            free_bytes = found.f_bavail * found.f_frsize
+            if free_bytes < self._least_free_bytes:
+                raise StoreFull(
+                    f"the disk is full: {free_bytes >> 20:,} MiB are free where data is kept, "
+                    f"and less than {self._least_free_bytes >> 20:,} are not enough to take anything"
+                )
 
     async def _check(self, **questions: Awaitable[object]) -> dict[str, str]:
         questions["engine"] = self._engine.peers()

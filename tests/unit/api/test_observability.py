@@ -20,7 +20,9 @@ from pinfold.api.errors import add_error_handlers
 from pinfold.api.outermost import Outermost
 from pinfold.core.errors import NotFound
 from pinfold.services.accounts import Scope
+from pinfold.services.health import HealthService
 from pinfold.telemetry import fields, metrics
+from tests.support.memory_engine import MemoryEngine
 from tests.support.platform import Platform, platform, run
 
 # -- metrics -----------------------------------------------------------------------------------------------------------
@@ -153,6 +155,7 @@ def test_ready_asks_for_the_schema_a_write_the_engine_and_the_workers(tmp_path: 
             assert answer.json()["data"]["checks"] == {
                 "migrations": "ok",
                 "database": "ok",
+                "disk": "ok",
                 "engine": "ok",
                 "worker": "ok",
             }
@@ -186,6 +189,26 @@ def test_a_database_that_cannot_be_written_to_is_well_enough_to_read_and_not_rea
             assert answer.status_code == 503
             assert answer.json()["data"]["checks"]["database"] != "ok"
             assert (await at.api.get("/health")).status_code == 200
+
+    run(go())
+
+
+@pytest.mark.parametrize(("least_free_bytes", "folder", "said"), [(1 << 62, ".", "is full"), (1, "gone", "written")])
+def test_a_disk_that_takes_nothing_more_is_not_ready_and_well_enough_to_read(
+    tmp_path: Path, least_free_bytes: int, folder: str, said: str
+) -> None:
+    async def go() -> None:
+        async with platform(tmp_path) as at:
+            folders = [tmp_path / folder]
+            health = HealthService(
+                at.database, MemoryEngine(), lambda: True, folders, least_free_bytes=least_free_bytes
+            )
+            checks = await health.ready()
+            answer = checks.pop("disk")
+            assert said in answer
+            assert str(tmp_path) not in answer  # anybody may ask
+            assert set(checks.values()) == {"ok"}
+            assert set((await health.check()).values()) == {"ok"}
 
     run(go())
 

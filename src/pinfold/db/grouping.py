@@ -69,7 +69,7 @@ def _in_one_transaction(engine: Engine, asks: list[Ask]) -> list[Ask]:
                     ledger.give(session, held)
                     ask.result = ask.query(session)
                     session.flush()
-            except Exception as exc:
+            except Exception as exc:  # around a job, one of several: whoever asked is told, and the others go on
                 if len(asks) == 1 or not (transaction.is_active and _is_open(connection)):
                     raise _Broken(ask, _told(exc)) from exc
                 connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one")

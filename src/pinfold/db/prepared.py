@@ -25,7 +25,9 @@ class Prepared:
 
     def __init__(self, statement: Select[*tuple[Any, ...]], *, of_tenant: bool) -> None:
         """``of_tenant``: it reads rows of the session's organisation; else it is for everybody's sessions only."""
-        names = {parameter.key for parameter in statement._generate_cache_key().bindparams}  # type: ignore[union-attr]
+        key = statement._generate_cache_key()
+        assert key is not None  # only statements that cannot be used again have none
+        names = {parameter.key for parameter in key.bindparams}
         if of_tenant != (_OWNER in names):
             raise TypeError(f"a query of a tenant, and no other, has the parameter {_OWNER}")
         self._statement = statement

@@ -291,7 +291,7 @@ class Bound:
         """
         ask = self._ask(query, args, kwargs)
         self._database._ask_to_write(ask, is_patient=self._is_patient)
-        return await ask.waiting  # type: ignore[misc, no-any-return]
+        return await ask.waiting  # type: ignore[misc, no-any-return]  # as in start_to_read; the result is the query's
 
     def read_now(self, query: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """``read`` in the calling thread."""

@@ -18,7 +18,8 @@ class _FromRow:
     @classmethod
     def of(cls, row: Any) -> Self:
         """The record of a row."""
-        return cls(**{field.name: getattr(row, field.name) for field in fields(cls)})  # type: ignore[arg-type]
+        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # all who inherit it are dataclasses
+        return cls(**{name: getattr(row, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from pinfold.core.errors import StoreFull
 from pinfold.core.pin import PinMode
 from tests.support.cli import Pinfold
 from tests.support.store_worker import CHUNKED, car_of, content
-from tests.support.up import Up
+from tests.support.up import PATIENCE_S, Up
 
 EXIT_STORE_FULL = 81
 DISK_BYTES = 48 << 20
@@ -44,10 +44,6 @@ class SmallDisk:
             except OSError:
                 pass
 
-    def free(self) -> None:
-        """Give the room back."""
-        self._ballast.unlink()
-
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:
@@ -63,8 +59,9 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
     subprocess.run(["umount", str(mount)], check=True)
 
 
-def test_a_server_on_a_full_disk_is_not_ready(pinfold: Pinfold, disk: SmallDisk) -> None:
-    with Up(pinfold, data_dir=str(disk.data)) as up:
+def test_a_server_on_a_full_disk_is_not_ready_and_deletes_make_room_again(pinfold: Pinfold, disk: SmallDisk) -> None:
+    pinfold.data_dir = disk.data
+    with Up(pinfold) as up:
         file = up.api.put("/api/v1/files/large", content=content(1, 10 * MIB)).json()["data"]
         pin = up.api.post(f"/api/v1/pins/{file['cid']}", json={}).json()["data"]
         assert up.api.get("/ready").status_code == 200
@@ -76,10 +73,16 @@ def test_a_server_on_a_full_disk_is_not_ready(pinfold: Pinfold, disk: SmallDisk)
         assert answer.json()["data"]["checks"]["disk"] != "ok"
         assert up.api.get("/api/v1/files").json()["data"][0]["id"] == file["id"]
         assert up.api.put("/api/v1/files/more", content=content(2, MIB)).status_code == 507
-        disk.free()
+        assert up.api.delete(f"/api/v1/pins/{pin['id']}").status_code == 200
+        assert up.api.delete(f"/api/v1/files/{file['id']}").status_code == 200
+        assert up.api.get("/api/v1/files").json()["data"] == []
+        until = time.monotonic() + PATIENCE_S
+        while file["cid"].encode() in pinfold("pin", "ls", "--type", "recursive").stdout:  # the worker unpins it
+            assert time.monotonic() < until, up.log[-2000:]
+        pinfold("repo", "gc")
         time.sleep(1.1)
         assert up.api.get("/ready").status_code == 200
-        assert up.api.delete(f"/api/v1/pins/{pin['id']}").status_code == 200
+        assert up.api.put("/api/v1/files/more", content=content(2, MIB)).status_code == 201
 
 
 def _state(node: Node) -> tuple[Any, ...]:

@@ -91,6 +91,7 @@ async def assemble(
         database = await asyncio.to_thread(Database, settings.effective_database_url)
         stack.push_async_callback(asyncio.to_thread, database.close)
         await asyncio.to_thread(require_belonging, settings.data_dir, node, database)
+        await asyncio.to_thread(database.hold_reserve)
         retriever = await asyncio.to_thread(Retriever, node, _retrieval(settings))
         engine: Engine = EmbeddedEngine(
             node, pin_name=PLATFORM_PIN_NAME, retriever=retriever, fetches=settings.fetch_concurrency

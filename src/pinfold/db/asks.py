@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 class Ask:
     """One query, for one organisation or everybody; its outcome is told once, by ``tell``."""
 
-    __slots__ = ("error", "loop", "organisation_id", "query", "result", "tries", "waiting")
+    __slots__ = ("error", "gives_back", "loop", "organisation_id", "query", "result", "tries", "waiting")
 
     def __init__(
         self,
@@ -30,6 +30,8 @@ class Ask:
         self.result: Any = None
         self.error: BaseException | None = None
         self.tries = 0
+        self.gives_back = False
+        """Whether it is a delete, which may use the last room of the disk."""
 
     @property
     def is_given_up(self) -> bool:

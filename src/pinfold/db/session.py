@@ -18,11 +18,12 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from pinfold.core.errors import DatabaseOutdated, StoreError, StoreNewer, StoreUnreadable
+from pinfold.core.errors import DatabaseOutdated, StoreError, StoreFull, StoreNewer, StoreUnreadable
 from pinfold.db import dialect, scope, upgrade
 from pinfold.db.asks import Ask, tell
 from pinfold.db.grouping import carry_out, failures_told
 from pinfold.db.lanes import PATIENT, Lanes
+from pinfold.db.reserve import Reserve
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -68,6 +69,7 @@ class Database:
             raise
         self._for_reads = dialect.connect(url, only_reads=True)
         self._lanes = Lanes()
+        self._reserve: Reserve | None = None
         self._reads: queue.SimpleQueue[Ask | None] = queue.SimpleQueue()
         self._readers = [
             _Reading(self._for_reads) for _ in range(_READERS if self._is_sqlite else _READERS_OVER_NETWORK)
@@ -94,6 +96,11 @@ class Database:
     def of(self, organisation_id: str) -> Bound:
         """What reaches the rows of one organisation, and of no other."""
         return Bound(self, organisation_id)
+
+    def hold_reserve(self) -> None:
+        """Hold some room on the disk of an SQLite file from now on, for ``give_back``; a server looks after its own."""
+        if self.file is not None:
+            self._reserve = Reserve(self.file)
 
     @property
     def file(self) -> Path | None:
@@ -141,9 +148,23 @@ class Database:
             lane, asks = taken
             try:
                 carry_out(self._for_writes, list(asks))
+                if self._reserve is not None:
+                    self._give_back(self._reserve, asks)
             finally:
                 self._lanes.release(lane)
             tell(asks)
+
+    def _give_back(self, reserve: Reserve, asks: list[Ask]) -> None:
+        """Carry those that give room back out again, by means of the reserve, where the disk was full."""
+        refused = [ask for ask in asks if isinstance(ask.error, StoreFull)]
+        if not refused:
+            reserve.renew()
+            return
+        late = [ask for ask in refused if ask.gives_back]
+        if late and reserve.let_go():
+            for ask in late:
+                ask.error = None
+            carry_out(self._for_writes, late)
 
     def _read_for_ever(self, reading: _Reading) -> None:
         while (ask := self._reads.get()) is not None:
@@ -292,6 +313,13 @@ class Bound:
         ask = self._ask(query, args, kwargs)
         self._database._ask_to_write(ask, is_patient=self._is_patient)
         return await ask.waiting  # type: ignore[misc, no-any-return]  # as in start_to_read; the result is the query's
+
+    async def give_back(self, query: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """``write`` for a delete: where the disk is full it may use the last room, which is held for it."""
+        ask = self._ask(query, args, kwargs)
+        ask.gives_back = True
+        self._database._ask_to_write(ask, is_patient=self._is_patient)
+        return await ask.waiting  # type: ignore[misc, no-any-return]  # as in write
 
     def read_now(self, query: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """``read`` in the calling thread."""

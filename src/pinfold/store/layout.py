@@ -105,7 +105,8 @@ class Layout:
 # What may stand in a folder that is being made by somebody else, or that the platform keeps beside the store.
 _OURS: Final = {
     "locks", "segments", "sessions", "catalogue", "pins.journal", "reserve", "VERSION", "pinfold.toml",
-    "platform.sqlite3", "platform.sqlite3-wal", "platform.sqlite3-shm", "platform.id", "uploads", "logs",
+    "platform.sqlite3", "platform.sqlite3-wal", "platform.sqlite3-shm",
+    "platform.sqlite3-reserve", "platform.id", "uploads", "logs",
     "lost+found",
 }  # fmt: skip
 

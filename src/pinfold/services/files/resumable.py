@@ -194,7 +194,7 @@ class ResumableUploads:
         """Give an upload up; a file that it became stays.  Raises: RecordNotFound, UploadGone, UploadBusy."""
         row = await self._row(caller, upload_id)
         if row.file_id is not None:
-            await self._database.of(caller.organisation_id).write(tus_uploads.remove, upload_id)
+            await self._database.of(caller.organisation_id).give_back(tus_uploads.remove, upload_id)
             return
         fd = await self._hold(upload_id)
         try:
@@ -343,7 +343,7 @@ class ResumableUploads:
         return row
 
     async def _drop(self, row: TusUploadRow) -> None:
-        await self._database.of(row.organisation_id).write(tus_uploads.remove, row.id)
+        await self._database.of(row.organisation_id).give_back(tus_uploads.remove, row.id)
         self._path(row.id).unlink(missing_ok=True)
         await self._limits.release_id(row.organisation_id, row.reservation_id)
 

@@ -210,7 +210,7 @@ class FilesService:
 
         The content is unpinned where no other file and no pin request of anybody needs it.  Raises: FileRecordNotFound.
         """
-        gone = await self._database.of(caller.organisation_id).write(
+        gone = await self._database.of(caller.organisation_id).give_back(
             files.remove, caller.actor, key, root_named(key), self._clock()
         )
         if not gone:
@@ -220,7 +220,7 @@ class FilesService:
 
     async def delete_many(self, caller: Caller, file_ids: Sequence[str]) -> set[str]:
         """The ids of those files that were there, and are gone now."""
-        gone = await self._database.of(caller.organisation_id).write(
+        gone = await self._database.of(caller.organisation_id).give_back(
             files.remove_many, caller.actor, file_ids, self._clock()
         )
         self._wake_worker()

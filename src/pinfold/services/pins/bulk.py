@@ -102,7 +102,8 @@ class BulkPins:
         results: list[BulkResult] = []
         for start in range(0, len(items), _TOGETHER):
             part = items[start : start + _TOGETHER]
-            results += await database.write(write, caller.actor, part, *more, self._clock())
+            carry_out = database.give_back if write is _remove else database.write
+            results += await carry_out(write, caller.actor, part, *more, self._clock())
             self._wake_worker()
         return results
 

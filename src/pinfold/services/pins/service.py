@@ -98,7 +98,7 @@ class PinsService:
     async def remove(self, caller: Caller, pin_id: str) -> None:
         """Forget a request; its content is let go of where nobody else wants it.  Raises: PinNotFound, PinConflict."""
         database = self._database.of(caller.organisation_id)
-        await database.write(changes.remove, caller.actor, pin_id, self._clock())
+        await database.give_back(changes.remove, caller.actor, pin_id, self._clock())
         self._wake_worker()
 
     async def remove_all(self, caller: Caller, cid: CID) -> list[str]:
@@ -107,7 +107,7 @@ class PinsService:
         Raises:  PinNotFound, where there is none; PinConflict, where there are only files'.
         """
         database = self._database.of(caller.organisation_id)
-        gone = await database.write(changes.remove_all, caller.actor, cid, self._clock())
+        gone = await database.give_back(changes.remove_all, caller.actor, cid, self._clock())
         self._wake_worker()
         return gone
 

@@ -64,6 +64,11 @@ def test_a_server_on_a_full_disk_is_not_ready_and_deletes_make_room_again(pinfol
     with Up(pinfold) as up:
         file = up.api.put("/api/v1/files/large", content=content(1, 10 * MIB)).json()["data"]
         pin = up.api.post(f"/api/v1/pins/{file['cid']}", json={}).json()["data"]
+        query = {"files": "true", "status": "pinned"}
+        until = time.monotonic() + PATIENCE_S  # what a worker cannot note on a full disk is its own for a minute
+        while len(up.api.get("/api/v1/pins", params=query).json()["data"]) < 2:
+            assert time.monotonic() < until, up.log[-2000:]
+            time.sleep(0.05)
         assert up.api.get("/ready").status_code == 200
         disk.fill()
         time.sleep(1.1)  # the answer of a moment ago is given again

@@ -28,7 +28,8 @@ _MONITORING_HEAD = """\
 |---|---|---|
 | `/ping` | whether anybody is there; nothing else | a first look |
 | `/health` | database, engine, workers | people and alarms |
-| `/ready` | the same, that the database has this version's schema, and that it can be written to | load balancers |
+| `/ready` | the same, that the database has this version's schema, that it can be written to, and that the disk has \
+some MiB of room | load balancers |
 | `/metrics` | counters of this process, and gauges of the whole platform | Prometheus |
 
 All are at the API's address. `/health` and `/ready` answer 503 where a part is not well, and `data.checks` says which.

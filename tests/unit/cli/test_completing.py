@@ -14,7 +14,7 @@ def words(*before: str, typed: str) -> list[str]:
 
 def test_commands_and_their_subcommands_are_offered() -> None:
     assert words(typed="re") == ["refs", "resolve", "repo"]
-    assert words("pin", typed="") == ["add", "ls", "rm", "update", "verify"]
+    assert words("pin", typed="") == ["add", "ls", "rm", "update", "verify", "requests", "status", "retry", "forget"]
     assert words("--data-dir", "/x", "repo", typed="g") == ["gc"]
 
 

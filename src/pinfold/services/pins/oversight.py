@@ -159,10 +159,11 @@ def _forget(session: Session, actor: Actor, pin_id: str, now: datetime) -> PinRo
             f"this organisation has no pin request {pin_id}", hint="`pinfold pin requests` says whose it is."
         )
     if row.of_file:
-        file_id = files.id_of_pin(session, pin_id)
+        slug = organisations.slugs(session, [row.organisation_id])[row.organisation_id]
+        command = f"pinfold file rm --org {slug} {files.id_of_pin(session, pin_id)}"
         raise PinConflict(
             f"the pin request {pin_id} belongs to a file",
-            hint=f"Delete the file, and its request goes with it: `pinfold file rm {file_id}` with the same --org.",
+            hint=f"Delete the file, and its request goes with it: `{command}`.",
         )
     changes.drop(session, change, row)
     return row

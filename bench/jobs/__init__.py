@@ -19,7 +19,7 @@ JOBS: dict[str, JobMaker] = {
     "start": start.version,
     "start-add": start.add_one_small_file,
     "platform-lists": platform.lists,
-    "platform-listings": listings.listings,
+    "listings": listings.listings,
     "platform-pins": platform.pins,
     "platform-bulk": platform.bulk,
     "platform-upload": platform.upload,

@@ -169,7 +169,7 @@ def listings(space: Workspace, scale: float) -> Job:
 
     doors = {"v1": ("/api/v1/pins?limit=1000", "data"), "psa": ("/psa/pins?limit=1000", "results")}
     return Job(
-        name="platform-listings",
+        name="listings",
         title="a list of all of 1,000 pins",
         amount=number,
         unit="lists",

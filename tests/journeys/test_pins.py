@@ -86,7 +86,11 @@ def test_content_comes_from_the_origin_of_a_request(pinfold: Pinfold, source: St
 def test_an_origin_on_this_machine_is_refused_unless_a_setting_allows_it(pinfold: Pinfold, source: Store) -> None:
     cid, honest = put_file(source, CONTENT), Honest(source)
     with gateway(honest) as url, Up(pinfold) as up:
-        assert ask(up, cid, origins=[origin(url)]).status_code == 202
+        refused = ask(up, cid, origins=[origin(url)])
+        assert (refused.status_code, refused.json()["code"]) == (400, "ADDRESS_REFUSED"), refused.text
+        # In the Pinning Service API origins are hints, so there it is found out when it would be used.
+        wish = {"cid": str(cid), "origins": [origin(url)]}
+        assert up.api.post("/psa/pins", json=wish).status_code == 202
         report = until(up, cid, lambda report: report["pinStatus"] == "failed")
         assert "address" in report["error"], report["error"]
         assert honest.blocks == honest.cars == []

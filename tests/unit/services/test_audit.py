@@ -5,10 +5,11 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from pinfold.core.errors import Forbidden
@@ -31,6 +32,10 @@ def write(session: Session, action: str, target: str) -> None:
 
 @pytest.fixture
 def tenant(database: Database) -> str:
+    return _with_five_rows(database)
+
+
+def _with_five_rows(database: Database) -> str:
     organisation_id = database.everybody.write_now(make_organisation, "a")
     for number in range(5):
         database.of(organisation_id).write_now(write, "file.created", str(number))
@@ -109,20 +114,23 @@ def _replacing(number: int) -> str:
 
 
 def test_a_row_is_not_replaced_over_a_connection_of_ours(database: Database, tenant: str) -> None:
-    if database.engine.dialect.name != "sqlite":
-        pytest.skip("PostgreSQL knows no REPLACE")
-    for statement in (_replacing(3), "UPDATE OR REPLACE audit_log SET number = 2 WHERE number = 3"):
-        with pytest.raises(IntegrityError, match="only grows"), database.engine.begin() as connection:
+    statements = [_replacing(3), "UPDATE OR REPLACE audit_log SET number = 2 WHERE number = 3"]
+    if database.engine.dialect.name == "postgresql":  # whose own way of replacing it is
+        row = _replacing(3).replace(" OR REPLACE", "")
+        statements = [f"{row} ON CONFLICT (organisation_id, number) DO UPDATE SET actor_name = 'eve'"]
+    for statement in statements:
+        with pytest.raises(DatabaseError, match="only grows"), database.engine.begin() as connection:
             connection.exec_driver_sql(statement)
     assert verify(database, tenant) == AuditFinding(5, None, "")
 
 
-def test_a_row_that_a_stranger_to_our_connections_replaced_is_found(database: Database, tenant: str) -> None:
-    if database.engine.dialect.name != "sqlite":
-        pytest.skip("PostgreSQL knows no REPLACE")
-    with closing(sqlite3.connect(str(database.engine.url.database))) as stranger, stranger:
+def test_a_row_that_a_stranger_to_our_connections_replaced_is_found(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'platform.sqlite3'}")
+    tenant = _with_five_rows(database)
+    with closing(sqlite3.connect(tmp_path / "platform.sqlite3")) as stranger, stranger:
         assert stranger.execute(_replacing(3)).rowcount == 1  # delete triggers fire for it only where a pragma says so
     found = verify(database, tenant)
+    database.close()
     assert found.broken_at == 3
     assert "something else" in found.reason
 

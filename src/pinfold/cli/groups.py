@@ -86,7 +86,7 @@ class LazyGroup(_Light, TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         # typer suggests from what is loaded; here that is nothing, so names stand in
-        self.commands = dict.fromkeys(table.below(self.words))  # type: ignore[assignment]
+        self.commands = dict.fromkeys(table.below(self.words))  # type: ignore[assignment]  # only the names are read
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -14,7 +14,7 @@ def command(
     database_url: DatabaseUrl = None,
     redis_url: RedisUrl = None,
     worker_concurrency: Annotated[
-        str | None, typer.Option(metavar="N", help="Pins carried out at the same time.  Default: 4.")
+        str | None, typer.Option(metavar="N", help="Pins carried out at the same time.  Default: 128.")
     ] = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -26,7 +26,7 @@ def command(
 
     Example:
       pinfold worker
-      pinfold worker --worker-concurrency 16 --database-url postgresql://localhost/pinfold
+      pinfold worker --worker-concurrency 256 --database-url postgresql://localhost/pinfold
     """
     run_roles(
         "worker",

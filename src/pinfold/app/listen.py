@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from pinfold.app.gathering import Gathering
 from pinfold.core.errors import InvalidSetting, PinfoldError
 from pinfold.settings.values import Address
 
@@ -71,6 +72,11 @@ class BoundedHead(HttpToolsProtocol):
     def has_stalled(self, now: float) -> bool:
         """Whether the rest of a request has been waited for too long; ``now`` is the loop's time."""
         return self._in_body and now - self._heard_at > _STALLED_S and not self.flow.read_paused
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
+        """Serve a new connection."""
+        super().connection_made(transport)
+        self.transport = Gathering(transport, self.loop)
 
     def cut(self) -> None:
         """Drop the connection; the request that runs on it sees its client gone."""

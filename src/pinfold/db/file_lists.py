@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Select, func, literal, select, tuple_
+from sqlalchemy import Select, false, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from pinfold.db.files import Rows
@@ -109,6 +109,8 @@ def page(
         here = tuple_(*columns)
         there = tuple_(*(literal(value, column.type) for value, column in zip(values, columns, strict=True)))
         statement = statement.where(here < there if descending else here > there)
+    if offset and columns == [FileRow.created_at]:
+        statement, offset = _from_far_down(session, statement, FileRow.created_at, descending, offset), 0
     keys: list[Any] = list(columns)
     if search is not None and search.is_complete:  # few rows, so they are sorted: no index of this order is walked
         keys = [func.coalesce(key, key) for key in keys]
@@ -168,6 +170,15 @@ def _search(session: Session, wanted: FileFilter) -> NameSearch | None:
     return NameSearch(session, FileRow, wanted.search) if wanted.search else None
 
 
+def _from_far_down(session: Session, statement: Select[Any], order: Any, descending: bool, offset: int) -> Select[Any]:
+    """What is behind the first ``offset`` by a time of creation, of which nothing is read but what the index has."""
+    times = statement.with_only_columns(order).order_by(order.desc() if descending else order.asc())
+    first = session.scalar(times.offset(offset).limit(1))
+    if first is None:
+        return statement.where(false())
+    return statement.where(order <= first if descending else order >= first)
+
+
 def _page_by_status(
     session: Session, status: Sequence[str], limit: int, descending: bool, offset: int, after: After | None
 ) -> Found:
@@ -176,6 +187,8 @@ def _page_by_status(
     if after is not None:
         there = literal(after.value, PinRow.created_at.type)
         pins = pins.where(PinRow.created_at < there if descending else PinRow.created_at > there)
+    if offset:
+        pins, offset = _from_far_down(session, pins, PinRow.created_at, descending, offset), 0
     order = PinRow.created_at.desc() if descending else PinRow.created_at.asc()
     ids = session.scalars(pins.order_by(order).offset(offset).limit(limit + 1)).all()
     rows = session.execute(

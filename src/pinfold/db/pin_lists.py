@@ -83,7 +83,7 @@ def page(session: Session, wanted: PinFilter, limit: int, *, offset: int = 0, cu
     if offset:
         rows = _rows_far_down(session, ranges, wanted, offset, limit + 1)
     else:
-        rows = _rows(session, ranges, wanted, limit + 1, cursor)
+        rows = _rows(session, ranges, wanted, limit + 1, *([] if cursor is None else [ranges.order < cursor]))
     total, is_exact = _total(session, wanted, ranges)
     return Found(rows[:limit], len(rows) > limit, total, is_exact)
 
@@ -170,11 +170,9 @@ def _has_name(session: Session, search: NameSearch, name: str, match: Match) -> 
 
 
 def _rows(
-    session: Session, ranges: _Ranges, wanted: PinFilter, limit: int, cursor: datetime | None
+    session: Session, ranges: _Ranges, wanted: PinFilter, limit: int, *bounds: ColumnElement[bool]
 ) -> Sequence[PinRow]:
-    bounds = _bounds(ranges.order, wanted)
-    if cursor is not None:
-        bounds.append(ranges.order < cursor)
+    bounds += tuple(_bounds(ranges.order, wanted))
     pages = [
         session.scalars(each.where(*bounds).order_by(ranges.order.desc()).limit(limit)).all() for each in ranges.selects
     ]
@@ -184,17 +182,16 @@ def _rows(
 
 
 def _rows_far_down(session: Session, ranges: _Ranges, wanted: PinFilter, offset: int, limit: int) -> Sequence[PinRow]:
-    """The same behind many others, of which only times and numbers are read."""
+    """The same behind many others, of which nothing is read but the times, which the index has."""
     pages = []
     for each in ranges.selects:
-        keys = each.with_only_columns(ranges.order, PinRow.number).where(*_bounds(ranges.order, wanted))
-        keys = keys.order_by(ranges.order.desc())
+        times = each.with_only_columns(ranges.order).where(*_bounds(ranges.order, wanted))
+        times = times.order_by(ranges.order.desc())
         if len(ranges.selects) == 1:
-            keys, offset = keys.offset(offset), 0
-        pages.append(session.execute(keys.limit(offset + limit)).all())
-    numbers = [number for _, number in newest_pins.merged(pages, lambda key: key[0], offset, offset + limit)]
-    found = session.scalars(select(PinRow).where(PinRow.number.in_(numbers)))
-    return sorted(found, key=lambda row: row.created_at, reverse=True)
+            times, offset = times.offset(offset), 0
+        pages.append(session.scalars(times.limit(offset + 1)).all())
+    first = newest_pins.merged(pages, lambda time: time, offset, offset + 1)
+    return _rows(session, ranges, wanted, limit, ranges.order <= first[0]) if first else ()
 
 
 def _bounds(order: Any, wanted: PinFilter) -> list[ColumnElement[bool]]:

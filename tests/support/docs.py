@@ -27,15 +27,30 @@ _MONITORING_HEAD = """\
 | path | asks | for |
 |---|---|---|
 | `/ping` | whether anybody is there; nothing else | a first look |
-| `/health` | database, engine, workers | people and alarms |
+| `/health` | database, engine, and the loops of the process: those of its workers, and `counts`, which writes down \
+what was counted | people and alarms |
 | `/ready` | the same, that the database has this version's schema, that it can be written to, and that the disk has \
 some MiB of room | load balancers |
 | `/metrics` | counters of this process, and gauges of the whole platform | Prometheus |
 
-All are at the API's address. `/health` and `/ready` answer 503 where a part is not well, and `data.checks` says which.
+`pinfold up` and `pinfold api` answer them at the API's address. A worker has no address, and the gateway's is open to
+the world and answers none of them: for those, set `status_address` (or `--status-address`), at which a process of any
+role answers these four about itself. It is off unless it is set, since several processes on one machine need one each:
+
+```sh
+pinfold worker --status-address 127.0.0.1:3010 &
+pinfold gateway --status-address 127.0.0.1:3011 &
+```
+
+`/health` and `/ready` answer 503 where a part is not well, and `data.checks` says which. A loop that has ended, or has
+not gone round for a minute, makes `worker` (or `counts`) say so; where the whole process is stuck, nothing answers. A
+gateway that runs alone serves content without the database and without room on the disk, and is ready without them;
+its `/health` tells of the database all the same.
+
 `/metrics` is for programs on this machine (a proxy's requests are not theirs) and for tokens with the scope
-`server:admin`; the setting `metrics_access` changes that. Each API process has counters of its own; gauges are the same
-at all of them.
+`server:admin`; the setting `metrics_access` changes that, at either address. `/ping`, `/health` and `/ready` answer
+anybody who reaches the address. Each process has counters of its own; gauges are the same at all of them, but for
+`pinfold_loop_silent_seconds`, `pinfold_database_connections` and `pinfold_http_requests_under_way`.
 
 ## Log lines
 

@@ -36,6 +36,8 @@ class Platform:
     token: str
     api_app: ASGIApp
     """The API itself, for requests that no client would make."""
+    status_app: ASGIApp
+    """What a process answers about itself."""
     database: Database
     _stack: AsyncExitStack
 
@@ -87,7 +89,7 @@ async def platform(data_dir: Path, *, token: str = "", **settings: Any) -> Async
         gateway = await stack.enter_async_context(
             httpx.AsyncClient(transport=httpx.ASGITransport(parts.gateway), base_url="http://gateway.test")
         )
-        yield Platform(api, gateway, token, parts.api, parts.database, stack)
+        yield Platform(api, gateway, token, parts.api, parts.status, parts.database, stack)
 
 
 def _client(api: ASGIApp, token: str | None) -> httpx.AsyncClient:

@@ -43,6 +43,7 @@ class Up:
         self._read_banner()
         self.api_url = self._address("API") if role in ("up", "api") else ""
         self.gateway_url = self._address("gateway") if role in ("up", "gateway") else ""
+        self.status_url = self._address("status") if "status_address" in settings else ""
         printed = re.search(r"^ +(pf_[\w-]{43})$", self.banner, re.MULTILINE)
         self.printed_token = printed[1] if printed else None
         self.token = self.printed_token or token

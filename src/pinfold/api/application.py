@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pinfold.api import documentation, errors, metrics, wellness
 from pinfold.api.direct import Direct
-from pinfold.api.outermost import Outermost
+from pinfold.api.outermost import Outermost, behind_proxies
 from pinfold.api.pinning import router as psa
 from pinfold.api.v1 import (
     administration,
@@ -125,10 +124,7 @@ def create_api(
     api.state.gateway_url = gateway_url
     api.state.upload_idle_timeout_s = upload_idle_timeout_s
     routes = [route for router in _ROUTERS for route in router.routes]
-    outermost = Outermost(Direct(api, routes), services.requests.count)
-    if not trusted_proxies:
-        return outermost
-    return cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, outermost), list(trusted_proxies)))
+    return behind_proxies(Outermost(Direct(api, routes), services.requests.count), trusted_proxies)
 
 
 def build(services: Services | None, *, max_request_bytes: int, metrics_access: metrics.Access = "loopback") -> FastAPI:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
 
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pinfold.api import bodies, errors, texts
 from pinfold.telemetry import fields, logger, metrics, request_ids
@@ -25,6 +26,11 @@ def add_header(scope: Scope, name: str, value: str) -> None:
     """Have the answer to a request carry a header, whoever makes the answer in the end."""
     pairs: list[tuple[bytes, bytes]] = scope["state"].setdefault("answer_headers", [])
     pairs.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+
+
+def behind_proxies(app: ASGIApp, trusted: Sequence[str]) -> ASGIApp:
+    """``app``, which believes what the proxies at those addresses pass on about clients."""
+    return cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), list(trusted))) if trusted else app
 
 
 class Outermost:

@@ -46,7 +46,9 @@ async def ping() -> Answer[Pong]:
     responses=responses(503),
 )
 async def health(request: Request) -> JSONResponse:
-    """Asks the database, the engine and the worker.  503 when one of them is not well; `data` says which."""
+    """Asks the database, the engine and the loops of this process: those of its workers, where it has some, and the
+    one that writes down what was counted.  503 when one of them is not well; `data` says which.
+    """
     checker: HealthService = request.app.state.services.health
     return _answer(request, await checker.check())
 
@@ -60,8 +62,9 @@ async def health(request: Request) -> JSONResponse:
 )
 async def ready(request: Request) -> JSONResponse:
     """For load balancers: whether the database has this version's schema and can be written to, the disk has room, the
-    engine answers and the workers of this process, where it has some, are running.  503 when not; `data` says what is
-    missing.
+    engine answers and the loops of this process go round.  503 when not; `data` says what is missing.
+
+    A gateway that runs alone needs neither the database nor room, and is ready without them.
     """
     checker: HealthService = request.app.state.services.health
     return _answer(request, await checker.ready())

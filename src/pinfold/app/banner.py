@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pinfold.app.doors import Door
 from pinfold.app.roles import EVERY_ROLE, Role
 from pinfold.settings import Settings
 from pinfold.settings.values import Address
 from pinfold.version import __version__
 
 
-def banner(settings: Settings, roles: frozenset[Role], addresses: Mapping[Role, Address], *, token: str | None) -> str:
+def banner(settings: Settings, roles: frozenset[Role], addresses: Mapping[Door, Address], *, token: str | None) -> str:
     """Addresses, the token where it is new, and a first command to try where there is an API."""
     what = "Pinfold" if roles == EVERY_ROLE else f"Pinfold's {' and '.join(sorted(roles))}"
     lines = [f"{what} {__version__} is up.", ""]
-    if Role.GATEWAY in addresses:
-        lines.append(f"  gateway  http://{reachable(addresses[Role.GATEWAY])}")
-    if Role.API in addresses:
-        lines.append(f"  API      http://{reachable(addresses[Role.API])}   (described at /docs)")
+    if Door.GATEWAY in addresses:
+        lines.append(f"  gateway  http://{reachable(addresses[Door.GATEWAY])}")
+    if Door.API in addresses:
+        lines.append(f"  API      http://{reachable(addresses[Door.API])}   (described at /docs)")
+    if Door.STATUS in addresses:
+        lines.append(f"  status   http://{reachable(addresses[Door.STATUS])}   (/ping, /health, /ready, /metrics)")
     lines += [f"  data     {settings.data_dir}", ""]
     if token is not None:
         lines += ["  Your token, shown this once (only its hash is kept):", "", f"    {token}", ""]
-    if Role.API in addresses:
-        upload = f"http://{reachable(addresses[Role.API])}/api/v1/files/upload"
+    if Door.API in addresses:
+        upload = f"http://{reachable(addresses[Door.API])}/api/v1/files/upload"
         lines += [
             "  Try:",
             f"    export TOKEN={token or 'pf_…   # the token that the first start printed'}",

@@ -19,6 +19,7 @@ import uvloop
 
 from pinfold.app import hold, listen
 from pinfold.app.banner import banner
+from pinfold.app.doors import Door, doors
 from pinfold.app.roles import EVERY_ROLE, Role
 from pinfold.app.wiring import Parts, assemble
 from pinfold.settings import Settings, unknown_in_environment
@@ -43,12 +44,9 @@ def run(settings: Settings, roles: frozenset[Role] = EVERY_ROLE, *, announce: Ca
     with ExitStack() as stack:
         take = hold.alone if roles == EVERY_ROLE else hold.beside_others
         held = stack.enter_context(take(settings.data_dir))
-        sockets: dict[Role, socket.socket] = {}
-        if Role.GATEWAY in roles:
-            bound = listen.bind(settings.gateway_bind, "gateway_address")
-            sockets[Role.GATEWAY] = stack.enter_context(bound)
-        if Role.API in roles:
-            sockets[Role.API] = stack.enter_context(listen.bind(settings.api_bind, "api_address"))
+        sockets = {
+            door: stack.enter_context(listen.bind(address, door)) for door, address in doors(settings, roles).items()
+        }
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
         runner.run(_serve(settings, roles, held, sockets, announce))
 
@@ -57,26 +55,25 @@ async def _serve(
     settings: Settings,
     roles: frozenset[Role],
     held: hold.Hold,
-    sockets: dict[Role, socket.socket],
+    sockets: dict[Door, socket.socket],
     announce: Callable[[str], None],
 ) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, stopping.set)
-    if Role.GATEWAY in sockets:  # what the API tells of it is where it really is
-        settings = settings.model_copy(
-            update={"gateway_address": str(listen.bound_address(sockets[Role.GATEWAY], settings.gateway_bind))}
-        )
+    addresses = {door: listen.bound_address(sockets[door], address) for door, address in doors(settings, roles).items()}
+    if Door.GATEWAY in addresses:  # what the API tells of it is where it really is
+        settings = settings.model_copy(update={"gateway_address": str(addresses[Door.GATEWAY])})
     async with assemble(settings, roles, is_first=held.is_first) as parts:
         if roles != EVERY_ROLE and held.is_first:
             held.share()
-        apps = {Role.API: parts.api, Role.GATEWAY: parts.gateway}
-        servers = {role: listen.server(apps[role], settings.shutdown_grace_s) for role in sockets}
-        serving = [asyncio.create_task(one.serve(sockets=[sockets[role]])) for role, one in servers.items()]
+        apps = {Door.API: parts.api, Door.GATEWAY: parts.gateway, Door.STATUS: parts.status}
+        servers = {door: listen.server(apps[door], settings.shutdown_grace_s) for door in sockets}
+        serving = [asyncio.create_task(one.serve(sockets=[sockets[door]])) for door, one in servers.items()]
         while not all(one.started for one in servers.values()) and not any(task.done() for task in serving):
             await asyncio.sleep(0.01)
-        announce(await _banner(settings, roles, sockets, parts))
+        announce(await _banner(settings, roles, addresses, parts))
         first = asyncio.create_task(stopping.wait())
         await asyncio.wait([first, *serving], return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
@@ -88,9 +85,7 @@ async def _serve(
     log.info("stopped")
 
 
-async def _banner(settings: Settings, roles: frozenset[Role], sockets: dict[Role, socket.socket], parts: Parts) -> str:
-    asked = {Role.API: settings.api_bind, Role.GATEWAY: settings.gateway_bind}
-    addresses: dict[Role, Address] = {role: listen.bound_address(sock, asked[role]) for role, sock in sockets.items()}
+async def _banner(settings: Settings, roles: frozenset[Role], addresses: dict[Door, Address], parts: Parts) -> str:
     token = await parts.accounts.make_owner_token() if Role.API in roles else None
     return banner(settings, roles, addresses, token=token)
 

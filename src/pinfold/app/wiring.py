@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from starlette.types import ASGIApp
 
 from pinfold.api import Services, create_api
 from pinfold.api.pinning.delegates import delegate_of
+from pinfold.api.status import create_status
 from pinfold.app.belonging import require_belonging
 from pinfold.app.roles import EVERY_ROLE, Role
 from pinfold.core.pin import PLATFORM_PIN_NAME
@@ -46,6 +47,7 @@ from pinfold.services.limits import LimitsService, RatesService
 from pinfold.services.limits.counters import MemoryCounter, RedisCounter
 from pinfold.services.pins import CIDLocks, Expiry, PinsService, Reconciler, Tiers
 from pinfold.services.pins.bulk import BulkPins
+from pinfold.services.pulse import Loops, Pulse
 from pinfold.services.threads import Threads
 from pinfold.services.usage import Flusher, GatewayMeter, Measurer, RequestMeter, UsageService
 from pinfold.services.usage.upkeep import prune_traffic
@@ -71,6 +73,7 @@ class Parts:
 
     api: ASGIApp
     gateway: ASGIApp
+    status: ASGIApp
     accounts: AccountsService
     database: Database
 
@@ -108,10 +111,15 @@ async def assemble(
             for release in (webhooks.release_all, upkeep_rows.release_all):  # what a killed one held
                 await database.everybody.write(release)
         worker = Worker(reconciler, concurrency=settings.worker_concurrency, fetches=settings.fetch_concurrency)
-        working: list[asyncio.Task[None]] = []
+        loops = Loops()
+
+        def begin(part: str, loop: _Loop, work: Coroutine[Any, Any, None]) -> None:
+            task = asyncio.create_task(work)
+            loops.watch(part, task, loop.pulse)
+            stack.push_async_callback(_stop, loop, task)
+
         if Role.WORKER in roles:
-            working.append(asyncio.create_task(worker.run(settings.shutdown_grace_s)))
-            stack.push_async_callback(_stop, worker, working[0])
+            begin("worker", worker, worker.run(settings.shutdown_grace_s))
         if is_first:  # beside everything else: with millions of pins it takes minutes
             stack.push_async_callback(_cancel, asyncio.create_task(reconciler.catch_up()))
 
@@ -128,8 +136,7 @@ async def assemble(
             )
         )
         flusher = Flusher((requests, traffic))
-        working.append(asyncio.create_task(flusher.run()))
-        stack.push_async_callback(_stop, flusher, working[-1])
+        begin("counts", flusher, flusher.run())
 
         intake = Intake(
             node,
@@ -167,8 +174,7 @@ async def assemble(
             periodic = _periodic(settings, database, reconciler, measurer, worker, resumable, background)
             upkeep = Upkeep(database, periodic, owner=owner)
             for one in (webhook_worker, upkeep, runner):
-                working.append(asyncio.create_task(one.run(settings.shutdown_grace_s)))
-                stack.push_async_callback(_stop, one, working[-1])
+                begin("worker", one, one.run(settings.shutdown_grace_s))
         services = Services(
             accounts=accounts,
             tokens=TokensService(database),
@@ -192,8 +198,9 @@ async def assemble(
             health=HealthService(
                 database,
                 engine,
-                lambda: not any(task.done() for task in working),
+                loops,
                 _written_to(settings.data_dir, database),
+                only_serves=roles == {Role.GATEWAY},
             ),
         )
         stack.push_async_callback(_cancel, asyncio.create_task(_refresh(node)))
@@ -208,7 +215,10 @@ async def assemble(
             gateway_url=settings.effective_gateway_url,
             upload_idle_timeout_s=settings.upload_idle_timeout_s,
         )
-        yield Parts(api=api, gateway=gateway, accounts=accounts, database=database)
+        status = create_status(
+            services, metrics_access=settings.metrics_access, trusted_proxies=settings.trusted_proxy_networks
+        )
+        yield Parts(api=api, gateway=gateway, status=status, accounts=accounts, database=database)
 
 
 def _periodic(
@@ -241,7 +251,9 @@ def _written_to(data_dir: Path, database: Database) -> list[Path]:
     return [data_dir] if file is None or file.parent == data_dir else [data_dir, file.parent]
 
 
-class _Stoppable(Protocol):
+class _Loop(Protocol):
+    pulse: Pulse
+
     def stop(self) -> None: ...
 
 
@@ -255,7 +267,7 @@ def _retrieval(settings: Settings) -> RetrievalSettings:
     )
 
 
-async def _stop(worker: _Stoppable, working: asyncio.Task[None]) -> None:
+async def _stop(worker: _Loop, working: asyncio.Task[None]) -> None:
     worker.stop()
     await working
 

@@ -15,6 +15,13 @@ ApiAddress: TypeAlias = Annotated[
 GatewayAddress: TypeAlias = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Where the gateway listens.  Default: 127.0.0.1:8080.")
 ]
+StatusAddress: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Where this process answers /ping, /health, /ready and /metrics about itself.  Default: nowhere.",
+    ),
+]
 DatabaseUrl: TypeAlias = Annotated[
     str | None,
     typer.Option(

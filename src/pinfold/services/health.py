@@ -6,15 +6,16 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from pinfold.core.errors import PinfoldError, StoreFull
-from pinfold.db import Database, tokens, upgrade, upkeep
+from pinfold.db import Database, schema, tokens, upkeep
 from pinfold.engine import Engine
+from pinfold.services.pulse import Loops
 
 _PATIENCE_S: Final = 5.0  # whoever asks must have an answer before its own patience ends
 _FRESH_S: Final = 1.0
@@ -29,16 +30,22 @@ class HealthService:
         self,
         database: Database,
         engine: Engine,
-        worker_is_running: Callable[[], bool],
+        loops: Loops,
         folders: Sequence[Path] = (),
         *,
+        only_serves: bool = False,
         least_free_bytes: int = _LEAST_FREE_BYTES,
     ) -> None:
-        """``folders`` are those that are written to, on whose disks there must be some room."""
+        """``folders`` are those that are written to, on whose disks there must be some room.
+
+        A process that ``only_serves`` content is ready without the database and without room: it needs neither, and
+        must not be taken out of service for them.
+        """
         self._database = database
         self._engine = engine
-        self._worker_is_running = worker_is_running
+        self._loops = loops
         self._folders = folders
+        self._only_serves = only_serves
         self._least_free_bytes = least_free_bytes
         self._lock = asyncio.Lock()
         self._readiness: tuple[float, dict[str, str]] | None = None
@@ -48,19 +55,24 @@ class HealthService:
         return await self._check(database=self._database.everybody.read(tokens.count))
 
     async def ready(self) -> dict[str, str]:
-        """The same, whether the database has this version's schema and can be written to, and the disk as well.
+        """The same, whether the database has this version's schema and can be written to, and the disk as well:
+        all that this process cannot work without.
 
         Anybody may ask, so that the answer of a moment ago is given again.
         """
         async with self._lock:
             if self._readiness is None or time.monotonic() - self._readiness[0] > _FRESH_S:
-                checks = await self._check(
-                    migrations=asyncio.to_thread(upgrade.require_newest, self._database.engine),
-                    database=self._database.everybody.write(upkeep.touch),
-                    disk=asyncio.to_thread(self._require_room),
-                )
-                self._readiness = time.monotonic(), checks
+                self._readiness = time.monotonic(), await self._check(**self._needs())
             return self._readiness[1]
+
+    def _needs(self) -> dict[str, Awaitable[object]]:
+        if self._only_serves:
+            return {}
+        return {
+            "migrations": asyncio.to_thread(schema.require_newest, self._database.engine),
+            "database": self._database.everybody.write(upkeep.touch),
+            "disk": asyncio.to_thread(self._require_room),
+        }
 
     def _require_room(self) -> None:
         for folder in self._folders:
@@ -80,10 +92,7 @@ class HealthService:
     async def _check(self, **questions: Awaitable[object]) -> dict[str, str]:
         questions["engine"] = self._engine.peers()
         said = await asyncio.gather(*map(_ask, questions.values()))
-        return {
-            **dict(zip(questions, said, strict=True)),
-            "worker": "ok" if self._worker_is_running() else "it has stopped; pins stay queued",
-        }
+        return {**dict(zip(questions, said, strict=True)), **self._loops.check()}
 
 
 async def _ask(question: Awaitable[object]) -> str:

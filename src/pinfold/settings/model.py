@@ -19,6 +19,7 @@ FORM_OVERHEAD_BYTES: Final = 1024 * 1024  # boundaries, names and headers of a f
 
 
 AddressText = Annotated[str, AfterValidator(lambda text: str(Address.parse(text)))]
+OptionalAddress = Annotated[str, AfterValidator(lambda text: str(Address.parse(text)) if text else text)]
 OptionalURL = Annotated[str, AfterValidator(lambda url: check_urls((url,))[0] if url else url)]
 URLs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list), AfterValidator(check_urls)]
 ByteCount = Annotated[int, BeforeValidator(parse_size)]
@@ -43,6 +44,12 @@ class Settings(BaseSettings):
     api_address: AddressText = Field(
         "127.0.0.1:3000",
         description="Where the API listens. Put a TLS proxy in front before opening it to a network you do not trust.",
+    )
+    status_address: OptionalAddress = Field(
+        "",
+        description="Where a process of any role answers `/ping`, `/health`, `/ready` and `/metrics` about itself, for "
+        "example `127.0.0.1:3010`; one address for each process. The way to ask a worker or a gateway that runs alone. "
+        "Empty: nowhere; the API answers the same at its own address. `metrics_access` says who may read `/metrics`.",
     )
     database_url: str = Field(
         "",
@@ -213,6 +220,11 @@ class Settings(BaseSettings):
     def api_bind(self) -> Address:
         """The API's address, taken apart."""
         return Address.parse(self.api_address)
+
+    @property
+    def status_bind(self) -> Address | None:
+        """The address at which this process tells of itself, taken apart; None where it does not."""
+        return Address.parse(self.status_address) if self.status_address else None
 
     @property
     def trusted_proxy_networks(self) -> list[str]:

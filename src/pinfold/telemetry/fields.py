@@ -24,6 +24,7 @@ ORGANISATION_ID: Final = "organisation_id"
 WEBHOOK_ID: Final = "webhook_id"
 EVENT_ID: Final = "event_id"
 JOB: Final = "job"
+LOOP: Final = "loop"
 
 SECRET: Final = frozenset(
     {"authorization", "cookie", "database_url", "password", "redis_url", "secret", "set-cookie", "token"}

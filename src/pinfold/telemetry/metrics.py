@@ -29,7 +29,7 @@ PlatformCollector(registry=REGISTRY)
 
 HTTP_REQUESTS: Final = Counter(
     "pinfold_http_requests_total",
-    "Requests that the API answered, by the route's template.",
+    "Requests that the API, or the status address, answered, by the route's template.",
     ("method", "route", "status"),
     registry=REGISTRY,
 )
@@ -67,6 +67,12 @@ GATEWAY_DURATION: Final = Histogram(
 
 WEBHOOK_ATTEMPTS: Final = Counter(
     "pinfold_webhook_attempts_total", "Attempts to deliver an event.", ("outcome",), registry=REGISTRY
+)
+LOOP_SILENCE: Final = Gauge(
+    "pinfold_loop_silent_seconds",
+    "Since a loop of this process went round the last time; seconds are usual, minutes mean that it is stuck.",
+    ("loop",),
+    registry=REGISTRY,
 )
 PERIODIC_RUNS: Final = Counter(
     "pinfold_periodic_runs_total", "Runs of periodic work.", ("job", "outcome"), registry=REGISTRY

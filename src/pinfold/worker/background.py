@@ -16,6 +16,7 @@ from pinfold.db import Database, background_jobs
 from pinfold.db.models import BackgroundJobRow
 from pinfold.db.session import DATABASE_FAILURES
 from pinfold.services.clock import Clock, utc_now
+from pinfold.services.pulse import Pulse
 from pinfold.telemetry import fields, logger
 
 log = logger("worker")
@@ -40,6 +41,7 @@ class BackgroundRunner:
         poll_s: float = POLL_S,
         clock: Clock = utc_now,
     ) -> None:
+        self.pulse = Pulse("jobs")
         self._database = database
         self._kinds = dict(kinds)
         self._owner = owner
@@ -60,6 +62,7 @@ class BackgroundRunner:
     async def run(self, stop_grace_s: float = 10.0) -> None:
         """Work until ``stop``; then the job that runs has ``stop_grace_s`` to end, and is given back."""
         while not self._stopping:
+            self.pulse.beat()
             self._wake.clear()
             row = await self._lease()
             if row is not None:
@@ -95,8 +98,9 @@ class BackgroundRunner:
         keeper = asyncio.create_task(self._keep_lease(row.id))
         try:
             while not work.done():
+                self.pulse.beat()
                 stopping = asyncio.create_task(self._stop_asked())
-                await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((work, stopping), timeout=self._poll_s, return_when=asyncio.FIRST_COMPLETED)
                 stopping.cancel()
                 if self._stopping:
                     await asyncio.wait((work,), timeout=stop_grace_s)

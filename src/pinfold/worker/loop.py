@@ -9,6 +9,7 @@ from typing import Final
 from pinfold.db.reconciliations import Lane
 from pinfold.db.session import DATABASE_FAILURES
 from pinfold.services.pins.jobs import LEASE, Lease, Reconciler
+from pinfold.services.pulse import Pulse
 from pinfold.telemetry import fields, logger, metrics
 
 log = logger("worker")
@@ -25,6 +26,7 @@ class Worker:
     """Carries out leased reconciliations until stopped: ``concurrency`` at a time, and ``fetches`` beside them."""
 
     def __init__(self, reconciler: Reconciler, *, concurrency: int, fetches: int = 4) -> None:
+        self.pulse = Pulse("pins")
         self._reconciler = reconciler
         self._limits = {Lane.LOOK: concurrency, Lane.FETCH: fetches}
         self._wake = asyncio.Event()
@@ -43,6 +45,7 @@ class Worker:
         self._wake.set()
         try:
             while not self._stopping:
+                self.pulse.beat()
                 was_woken = self._wake.is_set()
                 self._wake.clear()
                 await self._sleep(await self._take_work(ask_first=not was_woken))

@@ -16,6 +16,7 @@ from typing import Final
 from pinfold.db import Database, upkeep
 from pinfold.db.session import DATABASE_FAILURES
 from pinfold.services.clock import Clock, utc_now
+from pinfold.services.pulse import Pulse
 from pinfold.telemetry import fields, logger, metrics
 
 log = logger("upkeep")
@@ -48,6 +49,7 @@ class Upkeep:
         clock: Clock = utc_now,
     ) -> None:
         """``owner`` names this process in leases.  Raises: ValueError for two jobs of one name."""
+        self.pulse = Pulse("upkeep")
         self._database = database
         self._jobs = {job.name: job for job in jobs}
         if len(self._jobs) != len(jobs):
@@ -63,6 +65,7 @@ class Upkeep:
         """Work until ``stop``; then jobs that run have ``stop_grace_s`` to end, and are broken off."""
         try:
             while not self._stopping.is_set():
+                self.pulse.beat()
                 try:
                     await self._begin_due()
                 except DATABASE_FAILURES as exc:  # the next round may find it well again

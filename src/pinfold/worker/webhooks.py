@@ -8,6 +8,7 @@ from typing import Final
 
 from pinfold.db.session import DATABASE_FAILURES
 from pinfold.db.webhooks import Leased, Passed
+from pinfold.services.pulse import Pulse
 from pinfold.services.webhooks import Deliverer
 from pinfold.telemetry import fields, logger
 
@@ -26,6 +27,7 @@ class WebhookWorker:
     """Carries out leased deliveries, ``concurrency`` at a time, until it is stopped."""
 
     def __init__(self, deliverer: Deliverer, *, concurrency: int = 16, poll_s: float = POLL_S) -> None:
+        self.pulse = Pulse("webhooks")
         self._deliverer = deliverer
         self._concurrency = concurrency
         self._poll_s = poll_s
@@ -42,6 +44,7 @@ class WebhookWorker:
         """Work until ``stop``; then running attempts have ``stop_grace_s`` to end, and the rest is given back."""
         try:
             while not self._stopping:
+                self.pulse.beat()
                 self._wake.clear()
                 await self._sleep(await self._take_work())
         finally:
@@ -53,11 +56,11 @@ class WebhookWorker:
         self._stopping = True
         self._wake.set()
 
-    async def _take_work(self) -> float | None:
-        """Begin what is due; the seconds to sleep where nobody wakes us, None for as long as it takes."""
+    async def _take_work(self) -> float:
+        """Begin what is due; the seconds to sleep where nobody wakes us."""
         free = self._concurrency - len(self._running)
         if free <= 0:
-            return None  # the end of an attempt wakes us
+            return self._poll_s  # the end of an attempt wakes us
         try:
             passed = self._not_now()
             # A look before the write that a lease is: mostly nothing is due.
@@ -108,7 +111,7 @@ class WebhookWorker:
         else:
             self._left_alone.pop(leased[1].id, None)
 
-    async def _sleep(self, seconds: float | None) -> None:
+    async def _sleep(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()

@@ -407,7 +407,7 @@ def test_ping_and_health_need_no_token(tmp_path: Path) -> None:
             del at.api.headers["Authorization"]
             assert (await at.api.get("/ping")).json() == {"success": True, "data": {"ping": "pong"}}
             health = (await at.api.get("/health")).json()["data"]
-            assert health["checks"] == {"database": "ok", "engine": "ok", "worker": "ok"}
+            assert health["checks"] == {"database": "ok", "engine": "ok", "worker": "ok", "counts": "ok"}
             docs = await at.api.get("/docs")
             assert docs.status_code == 200
             assert "script" not in docs.headers["content-security-policy"]

@@ -21,6 +21,7 @@ from pinfold.api.outermost import Outermost
 from pinfold.core.errors import NotFound
 from pinfold.services.accounts import Scope
 from pinfold.services.health import HealthService
+from pinfold.services.pulse import Loops
 from pinfold.telemetry import fields, metrics
 from tests.support.memory_engine import MemoryEngine
 from tests.support.platform import Platform, platform, run
@@ -158,6 +159,7 @@ def test_ready_asks_for_the_schema_a_write_the_engine_and_the_workers(tmp_path: 
                 "disk": "ok",
                 "engine": "ok",
                 "worker": "ok",
+                "counts": "ok",
             }
 
     run(go())
@@ -200,15 +202,26 @@ def test_a_disk_that_takes_nothing_more_is_not_ready_and_well_enough_to_read(
     async def go() -> None:
         async with platform(tmp_path) as at:
             folders = [tmp_path / folder]
-            health = HealthService(
-                at.database, MemoryEngine(), lambda: True, folders, least_free_bytes=least_free_bytes
-            )
+            health = HealthService(at.database, MemoryEngine(), Loops(), folders, least_free_bytes=least_free_bytes)
             checks = await health.ready()
             answer = checks.pop("disk")
             assert said in answer
             assert str(tmp_path) not in answer  # anybody may ask
             assert set(checks.values()) == {"ok"}
             assert set((await health.check()).values()) == {"ok"}
+
+    run(go())
+
+
+def test_whoever_only_serves_is_ready_without_a_database_and_without_room(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with platform(tmp_path) as at:
+            health = HealthService(
+                at.database, MemoryEngine(), Loops(), [tmp_path], only_serves=True, least_free_bytes=1 << 62
+            )
+            await at.database.everybody.write(lambda session: session.execute(text("DROP TABLE tokens")))
+            assert await health.ready() == {"engine": "ok"}
+            assert (await health.check())["database"] != "ok"  # people are told
 
     run(go())
 

@@ -7,15 +7,16 @@ import pytest
 
 from pinfold.app import hold
 from pinfold.app.banner import banner, reachable
+from pinfold.app.doors import Door, doors
 from pinfold.app.roles import EVERY_ROLE, Role
-from pinfold.core.errors import StoreInUse, StoreUnreadable
+from pinfold.core.errors import InvalidSetting, StoreInUse, StoreUnreadable
 from pinfold.settings import load
 from pinfold.settings.values import Address
 
 API, GATEWAY = Address("127.0.0.1", 3000), Address("::", 8080)
 
 
-EVERYTHING = {Role.API: API, Role.GATEWAY: GATEWAY}
+EVERYTHING = {Door.API: API, Door.GATEWAY: GATEWAY}
 
 
 def test_the_token_is_shown_once_and_the_command_is_whole(tmp_path: Path) -> None:
@@ -29,12 +30,32 @@ def test_the_token_is_shown_once_and_the_command_is_whole(tmp_path: Path) -> Non
 
 def test_a_role_alone_shows_its_own_address_only(tmp_path: Path) -> None:
     settings = load({"data_dir": tmp_path})
-    gateway = banner(settings, frozenset({Role.GATEWAY}), {Role.GATEWAY: GATEWAY}, token=None)
+    gateway = banner(settings, frozenset({Role.GATEWAY}), {Door.GATEWAY: GATEWAY}, token=None)
     assert "Pinfold's gateway" in gateway
     assert "http://[::1]:8080" in gateway
     assert "TOKEN" not in gateway
     worker = banner(settings, frozenset({Role.WORKER}), {}, token=None)
     assert "http://" not in worker
+    told = banner(settings, frozenset({Role.WORKER}), {Door.STATUS: Address("127.0.0.1", 3010)}, token=None)
+    assert "status   http://127.0.0.1:3010 " in told
+
+
+def test_a_process_opens_the_doors_of_its_roles_and_its_own_only_where_it_is_set(tmp_path: Path) -> None:
+    plain = load({"data_dir": tmp_path})
+    assert list(doors(plain, EVERY_ROLE)) == [Door.GATEWAY, Door.API]
+    assert doors(plain, frozenset({Role.WORKER})) == {}
+    told = load({"data_dir": tmp_path, "status_address": "[::1]:3010"})
+    assert doors(told, frozenset({Role.WORKER})) == {Door.STATUS: Address("::1", 3010)}
+    assert list(doors(told, frozenset({Role.GATEWAY}))) == [Door.GATEWAY, Door.STATUS]
+
+
+def test_two_doors_at_one_address_are_refused_before_anything_is_opened(tmp_path: Path) -> None:
+    settings = load({"data_dir": tmp_path, "status_address": "127.0.0.1:8080"})
+    with pytest.raises(InvalidSetting, match="gateway_address and status_address are both"):
+        doors(settings, frozenset({Role.GATEWAY}))
+    assert doors(settings, frozenset({Role.WORKER}))  # has no other door
+    free = load({"data_dir": tmp_path, "status_address": "127.0.0.1:0", "gateway_address": "127.0.0.1:0"})
+    assert len(doors(free, frozenset({Role.GATEWAY}))) == 2  # each takes a free one
 
 
 def test_addresses_that_mean_every_one_are_shown_as_one_that_can_be_called() -> None:

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from pinfold.cli.options import DataDir
-from pinfold.cli.running import ApiAddress, DatabaseUrl, LogFormat, LogLevel, RedisUrl, run_roles
+from pinfold.cli.running import ApiAddress, DatabaseUrl, LogFormat, LogLevel, RedisUrl, StatusAddress, run_roles
 
 
 def command(
     api_address: ApiAddress = None,
+    status_address: StatusAddress = None,
     database_url: DatabaseUrl = None,
     redis_url: RedisUrl = None,
     max_upload_bytes: Annotated[
@@ -34,6 +35,7 @@ def command(
         "api",
         data_dir=data_dir,
         api_address=api_address,
+        status_address=status_address,
         database_url=database_url,
         redis_url=redis_url,
         max_upload_bytes=max_upload_bytes,

@@ -7,12 +7,22 @@ from typing import Annotated
 import typer
 
 from pinfold.cli.options import DataDir
-from pinfold.cli.running import ApiAddress, DatabaseUrl, GatewayAddress, LogFormat, LogLevel, RedisUrl, run_roles
+from pinfold.cli.running import (
+    ApiAddress,
+    DatabaseUrl,
+    GatewayAddress,
+    LogFormat,
+    LogLevel,
+    RedisUrl,
+    StatusAddress,
+    run_roles,
+)
 
 
 def command(
     gateway_address: GatewayAddress = None,
     api_address: ApiAddress = None,
+    status_address: StatusAddress = None,
     database_url: DatabaseUrl = None,
     redis_url: RedisUrl = None,
     max_upload_bytes: Annotated[
@@ -35,6 +45,7 @@ def command(
         data_dir=data_dir,
         gateway_address=gateway_address,
         api_address=api_address,
+        status_address=status_address,
         database_url=database_url,
         redis_url=redis_url,
         max_upload_bytes=max_upload_bytes,

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from pinfold.cli.options import DataDir
-from pinfold.cli.running import DatabaseUrl, LogFormat, LogLevel, RedisUrl, run_roles
+from pinfold.cli.running import DatabaseUrl, LogFormat, LogLevel, RedisUrl, StatusAddress, run_roles
 
 
 def command(
+    status_address: StatusAddress = None,
     database_url: DatabaseUrl = None,
     redis_url: RedisUrl = None,
     worker_concurrency: Annotated[
@@ -27,10 +28,12 @@ def command(
     Example:
       pinfold worker
       pinfold worker --worker-concurrency 256 --database-url postgresql://localhost/pinfold
+      pinfold worker --status-address 127.0.0.1:3010
     """
     run_roles(
         "worker",
         data_dir=data_dir,
+        status_address=status_address,
         database_url=database_url,
         redis_url=redis_url,
         worker_concurrency=worker_concurrency,

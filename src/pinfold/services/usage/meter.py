@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from pinfold.db import Database, usage
 from pinfold.db.session import DATABASE_FAILURES
 from pinfold.services.clock import Clock, utc_now
+from pinfold.services.pulse import Pulse
 from pinfold.telemetry import fields, logger
 
 log = logger("usage")
@@ -92,6 +93,7 @@ class Flusher:
     """Has meters hand on their counts every few seconds, and once more at the end."""
 
     def __init__(self, meters: Sequence[Meter], every_s: float = FLUSH_S) -> None:
+        self.pulse = Pulse("counts")
         self._meters = meters
         self._every_s = every_s
         self._stopping = asyncio.Event()
@@ -99,6 +101,7 @@ class Flusher:
     async def run(self) -> None:
         """Work until ``stop``."""
         while not self._stopping.is_set():
+            self.pulse.beat()
             try:
                 async with asyncio.timeout(self._every_s):
                     await self._stopping.wait()

@@ -38,7 +38,7 @@ def empty_url(request: pytest.FixtureRequest, database_url: str, tmp_path: Path)
 
 def upgrade_to(url: str, revision: str) -> None:
     engine = dialect.connect(url).execution_options(**{dialect.WRITES: True})
-    config, _ = upgrade._scripts()
+    config = upgrade.alembic_config()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)

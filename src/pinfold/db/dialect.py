@@ -7,10 +7,9 @@ import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-import psycopg
 from sqlalchemy import (
     ColumnElement,
     Engine,
@@ -22,13 +21,17 @@ from sqlalchemy import (
     make_url,
     true,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pinfold.core.errors import InvalidSetting
+
+if TYPE_CHECKING:  # on SQLite nothing needs them, and they take a third as long to load as all the rest
+    import psycopg
+    from sqlalchemy.dialects import postgresql
 
 WRITES: Final = "pinfold_writes"
 """Execution option of connections that will write."""
@@ -138,7 +141,16 @@ def _begin(connection: Connection) -> None:
 
 def insert(session: Session, table: Any) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that takes ``on_conflict_do_update`` and ``on_conflict_do_nothing``, which both spell alike."""
-    return sqlite.insert(table) if is_sqlite(session) else postgresql.insert(table)
+    return insert_into(table, on_sqlite=is_sqlite(session))
+
+
+def insert_into(table: Any, *, on_sqlite: bool) -> sqlite.Insert | postgresql.Insert:
+    """``insert`` for a statement that is kept for more than one session."""
+    if on_sqlite:
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 def for_update(statement: Select[Any], *, skip_locked: bool = False, of: Any = None) -> Select[Any]:

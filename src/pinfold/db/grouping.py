@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 from sqlalchemy.orm import Session
@@ -18,6 +17,7 @@ from pinfold.db.asks import Ask
 _TRIES: Final = 5
 _TRY_AGAIN: Final = frozenset({"40001", "40P01"})  # PostgreSQL: serialisation failure, deadlock
 _DISK_FULL: Final = "53100"
+_UNDER_WAY: Final = frozenset({"INTRANS", "INERROR"})  # states of a transaction, in the driver's words
 _MOST_SPOILT: Final = 2  # where more writes break the transaction of all, each goes alone
 
 
@@ -104,7 +104,7 @@ def _is_open(connection: Connection) -> bool:
         return False
     if connection.dialect.name == "sqlite":
         return bool(raw.in_transaction)
-    return raw.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+    return raw.info.transaction_status.name in _UNDER_WAY
 
 
 def _may_try_again(exc: Exception, ask: Ask, *, sent: bool = False) -> bool:

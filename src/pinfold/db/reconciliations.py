@@ -22,7 +22,6 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from pinfold.db import dialect
@@ -58,7 +57,7 @@ def mark_all_due(session: Session, priorities: Mapping[str, int], now: datetime)
 @cache
 def _upsert(is_sqlite: bool) -> Insert:
     """The statement that makes a root due: made once, since making it costs more than carrying it out."""
-    statement = sqlite.insert(_TABLE) if is_sqlite else postgresql.insert(_TABLE)
+    statement = dialect.insert_into(_TABLE, on_sqlite=is_sqlite)
     new = statement.excluded
     return statement.values(
         root=bindparam("root"),

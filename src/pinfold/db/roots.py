@@ -8,7 +8,6 @@ from functools import cache
 from typing import Final, cast
 
 from sqlalchemy import Insert, Table, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from pinfold.db import dialect
@@ -53,7 +52,7 @@ def set_sizes(session: Session, sizes: Mapping[str, tuple[int, int]], now: datet
 @cache
 def _upsert(is_sqlite: bool, columns: tuple[str, ...]) -> Insert:
     """The statement that puts such rows in the place of those there are: making it costs more than carrying it out."""
-    statement = sqlite.insert(_TABLE) if is_sqlite else postgresql.insert(_TABLE)
+    statement = dialect.insert_into(_TABLE, on_sqlite=is_sqlite)
     set_ = {name: statement.excluded[name] for name in columns if name != "root"}
     return statement.values({name: bindparam(name) for name in columns}).on_conflict_do_update(
         index_elements=[_TABLE.c.root], set_=set_

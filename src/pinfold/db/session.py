@@ -19,7 +19,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from pinfold.core.errors import DatabaseOutdated, StoreError, StoreFull, StoreNewer, StoreUnreadable
-from pinfold.db import dialect, scope, upgrade
+from pinfold.db import dialect, schema, scope
 from pinfold.db.asks import Ask, tell
 from pinfold.db.grouping import carry_out, failures_told
 from pinfold.db.lanes import PATIENT, Lanes
@@ -58,9 +58,9 @@ class Database:
         self._is_sqlite = self.engine.dialect.name == "sqlite"
         try:
             if self._is_sqlite if may_upgrade is None else may_upgrade:
-                upgrade.to_newest(self._for_writes)
+                _upgrade(self.engine)
             else:
-                upgrade.require_newest(self.engine)
+                schema.require_newest(self.engine)
         except DatabaseError as exc:
             self.engine.dispose()
             raise StoreUnreadable(f"the database cannot be opened: {exc.orig}") from exc
@@ -335,6 +335,16 @@ class Bound:
     def _ask(self, query: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ask:
         loop = asyncio.get_running_loop()
         return Ask(self._organisation_id, lambda session: query(session, *args, **kwargs), loop.create_future(), loop)
+
+
+def _upgrade(engine: Engine) -> None:
+    """Bring the database to this version's schema; what migrates is loaded only where there is something to do."""
+    with engine.connect() as connection:
+        if not schema.is_behind(connection):
+            return
+    from pinfold.db import upgrade
+
+    upgrade.to_newest(engine.execution_options(**{dialect.WRITES: True}))
 
 
 def _read(connection: Connection, organisation_id: str, query: Callable[[Session], T]) -> T:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Engine, Table
 
+_MUCH: Final = 512 << 20
+_USUAL: Final = 1 << 20  # SQLite's own
 Batches = Iterable[Sequence[dict[str, Any]]]
 
 
@@ -89,15 +91,21 @@ class SQLite:
         for definition in sorted(self._dropped):  # indexes before triggers
             self._raw.execute(definition)
         for table, kind in (("pins", "of_file"), ("files", "0")):  # as the triggers do, in the index's own order
+            self._gather(f"{table}_search", _MUCH)  # so that hundreds of segments need not be merged
             self._raw.execute(
                 f"INSERT INTO {table}_search(rowid, name) SELECT ((o.number * 2 + {kind}) << 40) + t.number, t.name"
                 f" FROM organisations_search AS o JOIN {table} AS t ON t.organisation_id = o.organisation_id ORDER BY 1"
             )
+            self._gather(f"{table}_search", _USUAL)
         self._raw.execute("ANALYZE")
         self._raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         self._raw.close()
+
+    def _gather(self, search: str, size: int) -> None:
+        """Have the index gather so many bytes in memory before it writes a segment."""
+        self._raw.execute(f"INSERT INTO {search}({search}, rank) VALUES ('hashsize', {size})")
 
 
 class PostgreSQL:

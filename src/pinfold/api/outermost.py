@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final, cast
 
 import structlog
@@ -16,6 +18,7 @@ from pinfold.api import bodies, errors, texts
 from pinfold.telemetry import fields, logger, metrics, request_ids
 
 log = logger("api")
+_LOG: Final = logging.getLogger("pinfold.api")  # where its lines go
 
 MAX_HEADER_BYTES: Final = 32 * 1024  # tokens, cookies and traces fit many times
 NO_ROUTE: Final = "none"
@@ -76,11 +79,13 @@ class Outermost:
 
     def _tell(self, scope: Scope, status: int, duration_s: float) -> None:
         method, route = _known_method(scope), getattr(scope.get("route"), "path", NO_ROUTE)
-        metrics.HTTP_REQUESTS.labels(method, route, status).inc()
-        metrics.HTTP_DURATION.labels(method, route).observe(duration_s)
+        _answered(method, route, status).inc()
+        _lasted(method, route).observe(duration_s)
         organisation_id: str | None = scope["state"].get("organisation_id")
         if organisation_id is not None:
             self._count_request(organisation_id)
+        if not _LOG.isEnabledFor(logging.INFO):  # known before the line is made
+            return
         client = scope.get("client")
         log.info(
             "request",
@@ -131,6 +136,11 @@ class Outermost:
             return message
 
         await self._app(scope, receive_checked, send)
+
+
+# To look up a series takes longer than to count; there are no more than methods, routes and statuses make.
+_answered = cache(metrics.HTTP_REQUESTS.labels)
+_lasted = cache(metrics.HTTP_DURATION.labels)
 
 
 def _known_method(scope: Scope) -> str:

@@ -42,6 +42,8 @@ class AccountsService:
         self._clock = clock
         self._administrator_email = administrator_email
         self._stamp = Stamp(database.engine)
+        self._stamps: tuple[int | None] | None = None
+        """The stamp of this turn of the event loop, where it was read."""
         self._known: dict[bytes, Holder] = {}
         self._known_at: int | None = None
         """Holders that were read since the last commit of anybody: they are as the database has them."""
@@ -85,7 +87,7 @@ class AccountsService:
         return _caller(found, address, request_id)
 
     async def _holder(self, token_hash: bytes) -> Holder | None:
-        stamp = self._stamp.now()  # before the read: what is committed during it makes the next one read again
+        stamp = self._stamp_of_turn()  # before the read: what is committed during it makes the next one read again
         if stamp is None or stamp != self._known_at or len(self._known) >= _MOST_KNOWN:
             self._known, self._known_at = {}, stamp
         known = self._known  # by the time of the answer another may have taken its place, for a later state
@@ -99,6 +101,19 @@ class AccountsService:
         if found is not None and stamp is not None:
             known[token_hash] = found
         return found
+
+    def _stamp_of_turn(self) -> int | None:
+        """The database's stamp, read once a turn of the event loop.
+
+        All that one turn begins to answer had come before it began, so none of it is older than the stamp.
+        """
+        if self._stamps is None:
+            self._stamps = (self._stamp.now(),)
+            asyncio.get_running_loop().call_soon(self._forget_stamp)
+        return self._stamps[0]
+
+    def _forget_stamp(self) -> None:
+        self._stamps = None
 
     def _ask(self, token_hash: bytes) -> asyncio.Future[Holder | None]:
         def read(session: Session) -> Holder | None:

@@ -101,23 +101,25 @@ class PinRequest(NamedTuple):
     @classmethod
     def of_row(cls, row: PinRow) -> PinRequest:
         """The request that a row holds."""
-        return cls(
-            id=row.id,
-            cid=_stored(row.cid),
-            name=row.name,
-            status=_STATUSES[row.status],
-            error=row.error,
-            of_file=row.of_file,
-            tier=_TIERS[row.tier] if row.tier else None,
-            replication_factor_min=row.replication_factor_min,
-            replication_factor_max=row.replication_factor_max,
-            priority=_PRIORITIES[row.priority],
-            meta=row.meta,
-            origins=tuple(row.origins),
-            size_bytes=row.size_bytes or None,
-            expires_at=row.expires_at,
-            created_at=row.created_at,
-            updated_at=row.updated_at,
+        return cls._make(  # by position, in the order above: a list has many of them
+            (
+                row.id,
+                _stored(row.cid),
+                row.name,
+                _STATUSES[row.status],
+                row.error,
+                row.of_file,
+                _TIERS[row.tier] if row.tier else None,
+                row.replication_factor_min,
+                row.replication_factor_max,
+                _PRIORITIES[row.priority],
+                row.meta,
+                tuple(row.origins),
+                row.size_bytes or None,
+                row.expires_at,
+                row.created_at,
+                row.updated_at,
+            )
         )
 
 

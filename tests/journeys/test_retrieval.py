@@ -36,7 +36,9 @@ from pinfold.core.errors import (
 from pinfold.core.pin import PinMode
 from pinfold.node.checks import verify
 from pinfold.node.export import _order
-from pinfold.node.retrieval import RetrievalProgress, RetrievalSettings, Retriever, frontier
+from pinfold.node.retrieval import frontier
+from pinfold.node.retrieval.model import RetrievalProgress, RetrievalSettings
+from pinfold.node.retrieval.retriever import Retriever
 from pinfold.store import Store
 from tests.support.cli import Pinfold
 from tests.support.dags import Tree, noise
@@ -790,7 +792,8 @@ _KILLED = """
 import sys
 from pinfold import Node
 from pinfold.core.cid import CID
-from pinfold.node.retrieval import RetrievalSettings, Retriever
+from pinfold.node.retrieval.model import RetrievalSettings
+from pinfold.node.retrieval.retriever import Retriever
 
 def tell(now):
     print(now.blocks, flush=True)

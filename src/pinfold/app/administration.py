@@ -9,15 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pinfold.core.errors import DatabaseOutdated, RecordNotFound
-from pinfold.core.pin import PLATFORM_PIN_NAME
 from pinfold.db import Database, organisations
 from pinfold.db.dialect import is_missing_file
 from pinfold.db.paging import Wanted
-from pinfold.engine.embedded import EmbeddedEngine
-from pinfold.node import Node
 from pinfold.services.accounts import Caller, operator
 from pinfold.services.accounts.members import MembersService
 from pinfold.services.accounts.organisations import OrganisationsService
@@ -27,13 +24,12 @@ from pinfold.services.accounts.sign_in import SignInService
 from pinfold.services.accounts.tokens import TokensService
 from pinfold.services.accounts.users import UsersService
 from pinfold.services.audit.service import AuditService
-from pinfold.services.files import FilesService, Intake
-from pinfold.services.limits import LimitsService
-from pinfold.services.pins import CIDLocks, Tiers
 from pinfold.services.pins.oversight import Oversight
-from pinfold.services.threads import Threads
-from pinfold.services.usage import Measurer, UsageService
 from pinfold.settings import Settings
+
+if TYPE_CHECKING:
+    from pinfold.services.files import FilesService
+    from pinfold.services.usage import UsageService
 
 T = TypeVar("T")
 
@@ -58,30 +54,16 @@ class Administration:
         self.pins = Oversight(database)
 
     async def files(self) -> FilesService:
-        """Files, for which the node is opened.  Nobody is woken by a change: a worker looks by itself."""
-        node = await self._node()
-        engine = EmbeddedEngine(node, pin_name=PLATFORM_PIN_NAME)
-        self._stack.push_async_callback(engine.close)
-        intake = Intake(node, pin_name=PLATFORM_PIN_NAME, max_file_bytes=0, max_concurrent=1)
-        self._stack.push_async_callback(intake.close)
-        locks = CIDLocks(self._settings.data_dir / "locks")
-        self._stack.callback(locks.close)
-        limits = LimitsService(self._database)
-        self._stack.push_async_callback(limits.close)
-        return FilesService(self._database, node, intake, locks, limits, Tiers(engine), lambda: None)
+        """Files, for which the node is opened."""
+        from pinfold.app.contents import open_files
+
+        return await open_files(self._database, self._settings, self._stack)
 
     async def usage(self) -> UsageService:
         """Usage, for which the node is opened."""
-        node = await self._node()
-        threads = Threads(1)
-        self._stack.push_async_callback(threads.close)
-        measurer = Measurer(self._database, node, threads)
-        return UsageService(self._database, node, threads, measurer, pin_name=PLATFORM_PIN_NAME)
+        from pinfold.app.contents import open_usage
 
-    async def _node(self) -> Node:
-        node = await asyncio.to_thread(Node, self._settings.data_dir)
-        self._stack.push_async_callback(asyncio.to_thread, node.close)
-        return node
+        return await open_usage(self._database, self._settings, self._stack)
 
     async def organisation(self, name: str | None) -> Organisation:
         """The organisation of that slug or id; without one, the only one there is.  Raises: RecordNotFound."""

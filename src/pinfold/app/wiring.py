@@ -26,7 +26,8 @@ from pinfold.engine import Engine
 from pinfold.engine.embedded import EmbeddedEngine
 from pinfold.gateway import create_gateway
 from pinfold.node import Node
-from pinfold.node.retrieval import RetrievalSettings, Retriever
+from pinfold.node.retrieval.model import RetrievalSettings
+from pinfold.node.retrieval.retriever import Retriever
 from pinfold.services.accounts import AccountsService, Rates
 from pinfold.services.accounts.members import MembersService
 from pinfold.services.accounts.organisations import OrganisationsService
@@ -151,7 +152,7 @@ async def assemble(
         limits = LimitsService(database)
         stack.push_async_callback(limits.close)
         counter = RedisCounter(settings.redis_url) if settings.redis_url else MemoryCounter()
-        rates = RatesService(counter, anonymous=Rates(requests=settings.anonymous_requests or None))
+        rates = RatesService(counter, days=requests, anonymous=Rates(requests=settings.anonymous_requests or None))
         stack.push_async_callback(rates.close)
         passwords = Passwords()
         stack.push_async_callback(passwords.close)

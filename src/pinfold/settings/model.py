@@ -164,6 +164,7 @@ class Settings(BaseSettings):
     )
     administrator_email: EmailText = Field(
         "admin@localhost",
+        validate_default=False,  # it is in its normal form; what checks addresses takes long to load
         description="E-mail address of the administrator that the first start makes; later changes have no effect.",
     )
     sign_up: Literal["closed", "open"] = Field(

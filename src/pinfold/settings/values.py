@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 from pinfold.core.email_address import normal_email
 from pinfold.core.errors import InvalidInput
-from pinfold.node.gateway_http import gateway_url
 
 _SIZE_UNITS: Final = {
     "": 1,
@@ -55,11 +54,17 @@ def parse_list(value: object) -> object:
 def check_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
     """Addresses of gateways or routers as they came.  Raises: ValueError for one that is none."""
     for url in urls:
-        try:
-            gateway_url(url)
-        except InvalidInput as exc:
-            raise ValueError(str(exc)) from exc
+        _check_url(url)
     return urls
+
+
+def _check_url(url: str) -> None:
+    from pinfold.node.gateway_http import gateway_url  # HTTP, which most commands do without
+
+    try:
+        gateway_url(url)
+    except InvalidInput as exc:
+        raise ValueError(str(exc)) from exc
 
 
 def parse_size(value: object) -> object:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pinfold.cli import commands, table
+from pinfold.db import Database
 from tests.unit.cli.conftest import Run
 
 ALL = sorted(table.COMMANDS)
@@ -64,6 +65,17 @@ def test_adding_needs_nothing_that_is_slow_to_load() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out == "[]\n"
+
+
+def test_the_administrator_s_commands_load_no_http_no_redis_and_nothing_that_migrates(tmp_path: Path) -> None:
+    Database(f"sqlite:///{tmp_path / 'platform.sqlite3'}").close()
+    code = (
+        f"import sys; from pinfold.cli.main import main; code = main(['org', 'list', '--data-dir', {str(tmp_path)!r}]);"
+        "slow = ('alembic', 'psycopg', 'redis', 'limits', 'httpx', 'email_validator', 'fastapi', 'PIL');"
+        "print(code, [name for name in sys.modules if name in slow])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0 []\n", done.stderr
 
 
 @pytest.mark.parametrize("args", [("--version",), ("--version", "repo")])

@@ -13,7 +13,8 @@ from pinfold.core.errors import BlockNotFound, PinNotFound, QuotaExceeded, Store
 from pinfold.core.pin import PinMode
 from pinfold.engine.interface import PLAINLY, Content, Peer, PeerStatus, PinOptions, TrackerStatus
 from pinfold.node import Node
-from pinfold.node.retrieval import RetrievalProgress, Retriever
+from pinfold.node.retrieval.model import RetrievalProgress
+from pinfold.node.retrieval.retriever import Retriever
 from pinfold.store.shared_pins import SharedPins
 
 T = TypeVar("T")

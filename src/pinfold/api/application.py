@@ -124,7 +124,7 @@ def create_api(
     api.state.gateway_url = gateway_url
     api.state.upload_idle_timeout_s = upload_idle_timeout_s
     routes = [route for router in _ROUTERS for route in router.routes]
-    return behind_proxies(Outermost(Direct(api, routes), services.requests.count), trusted_proxies)
+    return behind_proxies(Outermost(Direct(api, routes)), trusted_proxies)
 
 
 def build(services: Services | None, *, max_request_bytes: int, metrics_access: metrics.Access = "loopback") -> FastAPI:

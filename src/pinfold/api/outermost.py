@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final, cast
 
@@ -37,14 +37,10 @@ def behind_proxies(app: ASGIApp, trusted: Sequence[str]) -> ASGIApp:
 
 
 class Outermost:
-    """Wraps the whole API: ids, metrics and a log line for each request.
+    """Wraps the whole API: ids, metrics and a log line for each request."""
 
-    ``count_request`` is called with the organisation that a request was made for, once it is known whose it is.
-    """
-
-    def __init__(self, app: ASGIApp, count_request: Callable[[str], None] = lambda organisation_id: None) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._count_request = count_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -81,9 +77,6 @@ class Outermost:
         method, route = _known_method(scope), getattr(scope.get("route"), "path", NO_ROUTE)
         _answered(method, route, status).inc()
         _lasted(method, route).observe(duration_s)
-        organisation_id: str | None = scope["state"].get("organisation_id")
-        if organisation_id is not None:
-            self._count_request(organisation_id)
         if not _LOG.isEnabledFor(logging.INFO):  # known before the line is made
             return
         client = scope.get("client")
@@ -96,7 +89,7 @@ class Outermost:
                 fields.STATUS: status,
                 fields.DURATION_MS: round(duration_s * 1000, 1),
                 fields.ADDRESS: client[0] if client else None,
-                fields.ORGANISATION_ID: organisation_id,
+                fields.ORGANISATION_ID: scope["state"].get("organisation_id"),
             },
         )
 

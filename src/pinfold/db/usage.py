@@ -174,6 +174,14 @@ def ever(session: Session) -> dict[str, int]:
     return {name: int(value) for name, value in zip(COUNTED, session.execute(sums).one(), strict=True)}
 
 
+def requests_on(session: Session, organisation_id: str, day: date) -> int:
+    """How many requests of an organisation were written down for a day."""
+    found = session.scalar(
+        select(UsageDayRow.requests).where(UsageDayRow.organisation_id == organisation_id, UsageDayRow.day == day)
+    )
+    return found or 0
+
+
 def totals(session: Session) -> TotalsRow | None:
     """The counters of the organisation, as they are now."""
     return session.scalar(select(TotalsRow))

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
         "",
         repr=False,  # may hold a password
         description="URL of a Redis, such as `redis://HOST:6379/0`, in which several API processes count the requests "
-        "that their limits speak of. Empty: each process counts its own.",
+        "that their limits speak of. Empty: each process counts its own; the quota of a day is held all the same.",
     )
     max_upload_bytes: ByteCount = Field(
         100 * 1024 * 1024,

@@ -92,3 +92,33 @@ def test_addresses_of_one_subscriber_are_one() -> None:
         assert left == [99, 98, 99, 99, 98, 99, 99]
 
     asyncio.run(work())
+
+
+class Written:
+    """Days whose requests are known from elsewhere."""
+
+    number = 0
+
+    async def today(self, organisation_id: str) -> int:
+        return self.number
+
+
+def test_a_day_is_counted_by_whoever_knows_of_more() -> None:
+    async def work() -> None:
+        days = Written()
+        rates = RatesService(days=days, clock=Clock())
+        mine = caller("mine", requests_per_day=5)
+        for days.number, remaining, is_over in (
+            (1, 4, False),
+            (1, 3, False),
+            (5, 0, False),
+            (6, 0, True),
+            (0, 0, False),
+        ):
+            standing = await rates.take(mine, is_upload=False)
+            assert standing is not None
+            assert (standing.remaining, standing.is_over) == (remaining, is_over)
+        standing = await rates.take(mine, is_upload=False)
+        assert standing is not None and standing.is_over  # by what was counted here
+
+    asyncio.run(work())

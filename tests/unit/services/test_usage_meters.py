@@ -211,3 +211,100 @@ def test_old_traffic_is_forgotten_and_days_are_kept(database: Database) -> None:
     run(prune_traffic(database, lambda: NOON + timedelta(days=91)))
     assert traffic(database) == {}
     assert days(database, one)[DAY].gateway_requests == 1
+
+
+# -- the requests of a day ---------------------------------------------------------------------------------------------
+
+
+def test_todays_requests_are_what_was_written_down_and_what_came_since(database: Database) -> None:
+    one = tenant(database, "one")
+
+    async def go() -> None:
+        meter = RequestMeter(database, lambda: NOON)
+        assert await meter.today(one) == 0
+        for number in range(1, 8):
+            meter.count(one)
+            assert await meter.today(one) == number
+            if number % 3 == 0:
+                await meter.flush()
+        await meter.flush()
+        again = RequestMeter(database, lambda: NOON)  # after a restart
+        again.count(one)
+        assert await again.today(one) == 8
+        assert await RequestMeter(database, lambda: NOON + timedelta(days=1)).today(one) == 0
+
+    run(go())
+
+
+def test_todays_requests_are_neither_missed_nor_doubled_while_they_are_written_down(database: Database) -> None:
+    one = tenant(database, "one")
+
+    async def go() -> None:
+        for _ in range(20):
+            meter, before = RequestMeter(database, lambda: NOON), days(database, one)
+            written = before[DAY].requests if before else 0
+            for _ in range(5):
+                meter.count(one)
+            flush = asyncio.create_task(meter.flush())
+            seen = [await meter.today(one) for _ in range(3)]
+            await flush
+            assert seen == [written + 5] * 3
+
+    run(go())
+
+
+def test_what_another_process_wrote_down_is_seen_after_a_while(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = tenant(database, "one")
+
+    async def go() -> None:
+        mine, other = RequestMeter(database, lambda: NOON), RequestMeter(database, lambda: NOON)
+        assert await mine.today(one) == 0
+        other.count(one)
+        await other.flush()
+        assert await mine.today(one) == 0  # known a moment ago, and not looked up again
+        monkeypatch.setattr(meters, "FRESH_S", -1.0)
+        assert await mine.today(one) == 1
+
+    run(go())
+
+
+def test_a_database_that_cannot_be_asked_counts_in_favour_of_who_is_counted(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = tenant(database, "one")
+
+    def fail(*_: object) -> int:
+        raise SQLAlchemyError("the database is away")
+
+    async def go() -> None:
+        before = RequestMeter(database, lambda: NOON)
+        before.count(one)
+        await before.flush()
+        meter = RequestMeter(database, lambda: NOON)
+        meter.count(one)
+        with monkeypatch.context() as patch:
+            patch.setattr(usage, "requests_on", fail)
+            assert await meter.today(one) == 1
+        assert await meter.today(one) == 2  # it is back
+
+    run(go())
+
+
+def test_many_requests_of_one_organisation_ask_the_database_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, asked, look = tenant(database, "one"), [], usage.requests_on
+
+    def count(*args: Any) -> int:
+        asked.append(args)
+        return look(*args)
+
+    async def go() -> None:
+        monkeypatch.setattr(usage, "requests_on", count)
+        meter = RequestMeter(database, lambda: NOON)
+        await asyncio.gather(*(meter.today(one) for _ in range(100)))
+
+    run(go())
+    assert len(asked) == 1

@@ -9,8 +9,8 @@ import ipaddress
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from pinfold.services.accounts.model import Caller, Rates
 from pinfold.services.limits.counters import Counter, MemoryCounter
@@ -32,6 +32,14 @@ class Standing:
     is_over: bool
 
 
+class Days(Protocol):
+    """Who knows how many requests an organisation made today, whatever was restarted since."""
+
+    async def today(self, organisation_id: str) -> int:
+        """Requests of this day (UTC), the one that is counted now included."""
+        ...
+
+
 class RatesService:
     """Counts requests against the limits of whoever makes them."""
 
@@ -39,10 +47,12 @@ class RatesService:
         self,
         counter: Counter | None = None,
         *,
+        days: Days | None = None,
         anonymous: Rates = ANONYMOUS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._counter = counter or MemoryCounter(clock)
+        self._days = days
         self._anonymous = anonymous
         self._clock = clock
 
@@ -51,8 +61,7 @@ class RatesService:
         rates, standings = caller.rates, []
         subject = caller.token_id
         if rates.requests_per_day is not None:
-            day = f"organisation:{caller.organisation_id}"
-            standings.append(await self._count("requests", day, rates.requests_per_day, _DAY_S))
+            standings.append(await self._count_of_day(caller.organisation_id, rates.requests_per_day))
         if rates.requests is not None:
             standings.append(await self._count("requests", subject, rates.requests, rates.window_s))
         if is_upload and rates.uploads is not None:
@@ -69,6 +78,18 @@ class RatesService:
     async def close(self) -> None:
         """Let go of connections."""
         await self._counter.close()
+
+    async def _count_of_day(self, organisation_id: str, limit: int) -> Standing:
+        """A day is long: its count must outlive this process, and a Redis that forgot."""
+        standing = await self._count("requests", f"organisation:{organisation_id}", limit, _DAY_S)
+        if self._days is None:
+            return standing
+        number = await self._days.today(organisation_id)
+        return replace(
+            standing,
+            remaining=min(standing.remaining, max(0, limit - number)),
+            is_over=standing.is_over or number > limit,
+        )
 
     async def _count(self, noun: str, subject: str, limit: int, window_s: int) -> Standing:
         now = self._clock()

@@ -1,15 +1,15 @@
 """Counts in memory what happens too often to be written down each time, and hands it on in batches.
 
-Nobody who is counted waits for the database.  While it is away counts pile up, within bounds; a killed process loses
-those of its last few seconds.
+Nobody who is counted waits for the database to be written to.  While it is away counts pile up, within bounds; a killed
+process loses those of its last few seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from pinfold.db import Database, usage
 from pinfold.db.session import DATABASE_FAILURES
@@ -21,6 +21,8 @@ log = logger("usage")
 
 FLUSH_S: Final = 3.0
 """What a killed process loses at most."""
+FRESH_S: Final = 5.0
+"""How old what this process knows of the requests that others counted may become."""
 MOST_KEPT: Final = 100_000  # different keys: about 20 MB; beyond that, new ones are not counted until a flush
 
 
@@ -31,29 +33,79 @@ class Meter(Protocol):
         """Hand on what was counted.  Raises: the failures of the database, and keeps what could not be written."""
 
 
+class _Known(NamedTuple):
+    """What stands in the database of a day's requests, as far as is known here."""
+
+    number: int
+    read_at: float
+    """By the loop's clock."""
+
+
 class RequestMeter:
-    """API requests by organisation."""
+    """API requests by organisation, as they come in."""
 
     def __init__(self, database: Database, clock: Clock = utc_now) -> None:
         self._database = database
         self._clock = clock
         self._counts: dict[tuple[date, str], int] = {}
+        self._on_the_way: dict[tuple[date, str], int] = {}
+        self._known: dict[tuple[date, str], _Known] = {}
+        self._asking = asyncio.Lock()  # what is on its way must not be read as well as added
 
     def count(self, organisation_id: str) -> None:
         """Count one request; called in the loop's thread."""
         _add(self._counts, (self._clock().date(), organisation_id), 1)
 
+    async def today(self, organisation_id: str) -> int:
+        """The organisation's requests of this day (UTC): what was written down, and what this process counted since.
+
+        What other processes count is seen once they have written it down, at most ``FLUSH_S`` and ``FRESH_S`` later.
+        Where the database cannot be asked it is what is known, which may be less than there were.
+        """
+        key = (self._clock().date(), organisation_id)
+        known = self._known.get(key)
+        # Nobody waits for a flush, but at an organisation's first request: then nothing at all is known.
+        if known is None or (self._is_old(known) and not self._asking.locked()):
+            async with self._asking:
+                known = await self._look_up(key)
+        return (known.number if known else 0) + self._on_the_way.get(key, 0) + self._counts.get(key, 0)
+
+    async def _look_up(self, key: tuple[date, str]) -> _Known | None:
+        known = self._known.get(key)
+        if known is not None and not self._is_old(known):
+            return known  # of many who wait, one asks
+        try:
+            number = await self._database.everybody.read(usage.requests_on, key[1], key[0])
+        except DATABASE_FAILURES as exc:
+            log.error("requests of the day could not be looked up", **{fields.ERROR: repr(exc)})
+            return known
+        if not any(day == key[0] for day, _ in self._known):
+            self._known.clear()  # a new day: nobody asks for the old one any more
+        self._known[key] = _Known(number, asyncio.get_running_loop().time())
+        return self._known[key]
+
+    def _is_old(self, known: _Known) -> bool:
+        return asyncio.get_running_loop().time() - known.read_at > FRESH_S
+
     async def flush(self) -> None:
         """See ``Meter``."""
-        taken, self._counts = self._counts, {}
-        try:
-            for day, counts in _by_day(taken).items():
-                requests = {organisation_id: {"requests": number} for organisation_id, number in counts.items()}
-                await self._database.everybody.write(usage.add, day, requests)
-                _drop(taken, day)
-        finally:
-            for key, number in taken.items():  # nothing, unless a write failed
-                _add(self._counts, key, number)
+        async with self._asking:
+            self._on_the_way, self._counts = self._counts, {}
+            try:
+                for day, counts in _by_day(self._on_the_way).items():
+                    requests = {organisation_id: {"requests": number} for organisation_id, number in counts.items()}
+                    await self._database.everybody.write(usage.add, day, requests)
+                    self._written(day, counts)
+            finally:
+                for key, number in self._on_the_way.items():  # nothing, unless a write failed
+                    _add(self._counts, key, number)
+                self._on_the_way = {}
+
+    def _written(self, day: date, counts: Mapping[str, int]) -> None:
+        for organisation_id, number in counts.items():
+            if (known := self._known.get((day, organisation_id))) is not None:
+                self._known[day, organisation_id] = known._replace(number=known.number + number)
+        _drop(self._on_the_way, day)
 
 
 class GatewayMeter:

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.support.warm import MOST_INPUT_BYTES, WARM, Ended
+
 TIMEOUT_S = 120  # far more than any of these take, on the slowest machine
 
 
@@ -56,8 +58,21 @@ class Pinfold:
         return [sys.executable, "-m", "pinfold", *args]
 
     def __call__(self, *args: str, stdin: bytes = b"", code: int | None = 0) -> Answer:
-        """Run to the end; another exit code than ``code`` fails the test (None takes any)."""
-        done = subprocess.run(
+        """Run to the end, in a process that has loaded already; another exit code than ``code`` fails the test.
+
+        None takes any.
+        """
+        done = self._run(args, stdin)
+        answer = Answer(done.returncode, done.stdout, done.stderr.decode())
+        if code is not None:
+            assert answer.code == code, (args, answer)
+        assert "Traceback" not in answer.err, answer.err
+        return answer
+
+    def _run(self, args: tuple[str, ...], stdin: bytes) -> subprocess.CompletedProcess[bytes] | Ended:
+        if sum(map(len, args)) + len(stdin) <= MOST_INPUT_BYTES:
+            return WARM.run(args, input=stdin, cwd=self.work, env=self.environment, timeout_s=TIMEOUT_S)
+        return subprocess.run(
             self.command(*args),
             input=stdin,
             capture_output=True,
@@ -66,11 +81,6 @@ class Pinfold:
             timeout=TIMEOUT_S,
             check=False,
         )
-        answer = Answer(done.returncode, done.stdout, done.stderr.decode())
-        if code is not None:
-            assert answer.code == code, (args, answer)
-        assert "Traceback" not in answer.err, answer.err
-        return answer
 
     def add(self, *args: str, stdin: bytes = b"") -> str:
         """Add something and give the root's CID."""

@@ -14,9 +14,10 @@ from tests.support.cli import TIMEOUT_S, Pinfold
 
 # They do not end by themselves; tests/journeys/test_up.py and test_roles.py start them.
 RUNS_ON = {"up", "api", "worker", "gateway"}
-# They need a server, or an id that a server gave: test_push.py, test_admin_cli.py and test_admin_pins_cli.py.
+# They need a server, or an id that a server gave: test_push.py, test_sign_in.py, test_admin_cli.py and
+# test_admin_pins_cli.py.
 NEEDS_MORE = {"login", "whoami", "push", "pins", "pins add", "pins ls", "pins rm", "pins status", "files", "files ls"}
-NEEDS_MORE |= {"files rm", "token revoke", "file", "file list", "file show", "file rm"}
+NEEDS_MORE |= {"join", "files rm", "token revoke", "file", "file list", "file show", "file rm"}
 NEEDS_MORE |= {"pin status", "pin retry", "pin forget"}
 # What they print is for a variable, and what there is to say about it goes elsewhere.
 NOTES = {"token create", "user invite"}

@@ -27,7 +27,9 @@ def requests_until_refused(client: httpx.Client, most: int = 3 * QUOTA) -> int:
 
 def token_with_quota(pinfold: Pinfold, database_url: str) -> str:
     """A token of an organisation that has so many requests a day."""
-    pinfold.environment["PINFOLD_DATABASE_URL"] = database_url
+    if database_url:
+        pinfold.data_dir.mkdir(parents=True)
+        (pinfold.data_dir / "pinfold.toml").write_text(f'database_url = "{database_url}"\n')
     pinfold("db", "upgrade")
     pinfold("org", "create", "Acme")
     pinfold("org", "set", "acme", "--quota-requests-per-day", str(QUOTA))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -12,7 +13,7 @@ from pinfold.cli import output
 from pinfold.cli.options import usage_error
 
 if TYPE_CHECKING:
-    from pinfold.client import Server
+    from pinfold.client import Login, Server
 
 Tags: TypeAlias = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; repeatable.")]
 Limit: TypeAlias = Annotated[
@@ -26,6 +27,43 @@ def open_server() -> Server:
     from pinfold.client.login import current
 
     return Server(current())
+
+
+def remember(login: Login, as_json: bool) -> None:
+    """Try a login, keep it for the commands to come, and say whose it is."""
+    from pinfold.client import Server
+    from pinfold.client.login import keep
+
+    with Server(login) as api:
+        who = identity(api)
+    path = keep(login)
+    if as_json:
+        output.json_line(who)
+        return
+    output.line(f"signed in to {login.server}, organisation {output.printable(str(who['organisation']))}")
+    until = " It ends by itself after twelve hours." if login.is_session else ""
+    output.note(f"The {'session' if login.is_session else 'token'} is kept in {path}.{until}")
+
+
+def secret(prompt: str, noun: str, *, from_stdin: bool, option: str, twice: bool = False) -> str:
+    """A secret: one line of standard input, or asked for without showing it.  Raises: a usage error."""
+    if from_stdin:
+        given = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        import getpass
+
+        given = getpass.getpass(prompt)
+        if twice and getpass.getpass("Once more: ") != given:
+            raise usage_error("the two are not the same")
+    else:
+        raise usage_error(f"standard input is no terminal; pipe the {noun} in with {option}")
+    if not given:
+        raise usage_error(f"the {noun} is empty")
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise usage_error(f"the {noun} is no text: its bytes are not UTF-8") from None
+    return given
 
 
 def identity(server: Server) -> dict[str, output.Json]:

@@ -29,6 +29,8 @@ class Login:
 
     server: str
     token: str = field(repr=False)
+    is_session: bool = False
+    """Whether the token was given for a password, and is of no use once its user has signed out."""
 
 
 def current() -> Login:
@@ -36,15 +38,15 @@ def current() -> Login:
     server, token = os.environ.get(SERVER_VARIABLE, ""), os.environ.get(TOKEN_VARIABLE, "")
     if server and token:
         return Login(server_url(server), token)
-    kept = _read()
+    known = _read()
     if server or token:
-        if kept is not None and server and server_url(server) == kept.server:
-            return kept
+        if known is not None and server and server_url(server) == known.server:
+            return known
         given, missing = (SERVER_VARIABLE, TOKEN_VARIABLE) if server else (TOKEN_VARIABLE, SERVER_VARIABLE)
         raise Unauthorised(f"{given} is set, and {missing} is not", hint=_HINT)
-    if kept is None:
+    if known is None:
         raise Unauthorised("there is no server to talk to yet", hint=_HINT)
-    return kept
+    return known
 
 
 def keep(login: Login) -> Path:
@@ -56,7 +58,7 @@ def keep(login: Login) -> Path:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".login-")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({"server": login.server, "token": login.token}, file)
+                json.dump({"server": login.server, "token": login.token, "session": login.is_session}, file)
             os.replace(name, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -65,6 +67,11 @@ def keep(login: Login) -> Path:
     except OSError as exc:
         raise InvalidSetting(f"{path} cannot be written: {exc.strerror}", hint="") from exc
     return path
+
+
+def kept() -> Login | None:
+    """What ``keep`` wrote, whatever the environment says.  Raises: InvalidSetting."""
+    return _read()
 
 
 def forget() -> bool:
@@ -98,8 +105,8 @@ def server_url(text: str) -> str:
 def _read() -> Login | None:
     path = _path()
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return Login(str(kept["server"]), str(kept["token"]))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Login(str(found["server"]), str(found["token"]), found.get("session") is True)
     except FileNotFoundError:
         return None
     except OSError as exc:

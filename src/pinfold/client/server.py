@@ -44,7 +44,10 @@ class Server:
         self.url = login.server
         self._http = httpx.Client(
             base_url=login.server,
-            headers={"Authorization": f"Bearer {login.token}", "User-Agent": f"pinfold/{__version__}"},
+            headers={
+                "User-Agent": f"pinfold/{__version__}",
+                **({"Authorization": f"Bearer {login.token}"} if login.token else {}),  # nobody yet, who signs in
+            },
             timeout=_TIMEOUT,
             follow_redirects=False,  # a redirect would carry the token elsewhere
             transport=transport,
@@ -59,6 +62,25 @@ class Server:
     def organisation(self) -> dict[str, Any]:
         """The organisation that the token works in; this takes ``org:read``."""
         return self._data("GET", "/api/v1/organisation")
+
+    def sign_in(self, email: str, password: str, organisation: str = "") -> str:
+        """The token of a new session; in the organisation that was joined first where none is named by slug or id."""
+        who = {"email": email, "password": password, "organisation": organisation}
+        return self._token("/api/v1/sessions", who)
+
+    def accept_invitation(self, invitation: str, name: str, password: str) -> str:
+        """The token of a session of the invited, who is a member now."""
+        return self._token("/api/v1/invitations/accept", {"token": invitation, "name": name, "password": password})
+
+    def sign_out(self) -> None:
+        """End the session that the token is of."""
+        self._data("DELETE", "/api/v1/sessions")
+
+    def _token(self, path: str, body: Mapping[str, str]) -> str:
+        token = self._data("POST", path, body=body).get("token")
+        if not isinstance(token, str) or not token:
+            raise FetchFailed(f"{self.url} gave no session", hint="Is this the URL of its API?")
+        return token
 
     # -- files -------------------------------------------------------------------------------------------------------
 

@@ -113,3 +113,21 @@ def test_a_body_is_json() -> None:
 
     with server(answer) as api:
         assert api.missing(["a"], root="r") == ["a"]
+
+
+def test_who_signs_in_sends_no_token_and_gets_one() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert "Authorization" not in request.headers
+        assert (request.method, request.url.path) == ("POST", "/api/v1/sessions")
+        assert json.loads(request.content) == {"email": "eve@pin.test", "password": "secret", "organisation": ""}
+        return httpx.Response(201, json={"success": True, "data": {"token": "pf_session"}})
+
+    with Server(Login("http://pin.test", ""), transport=httpx.MockTransport(answer)) as api:
+        assert api.sign_in("eve@pin.test", "secret") == "pf_session"
+
+
+@pytest.mark.parametrize("data", [{}, {"token": ""}, {"token": 7}])
+def test_a_session_without_a_token_is_none(data: dict[str, object]) -> None:
+    with server(lambda request: httpx.Response(201, json={"success": True, "data": data})) as api:
+        with pytest.raises(FetchFailed, match="gave no session"):
+            api.accept_invitation("pfi_x", "Eve", "secret")

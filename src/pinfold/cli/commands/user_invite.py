@@ -24,8 +24,8 @@ def command(
 ) -> None:
     """Invite somebody to an organisation.
 
-    The invitation is printed once, and is for them to send with a name and a password of their own to
-    POST /api/v1/invitations/accept within seven days.
+    The invitation is printed once, and is for them: within seven days `pinfold join URL` asks for it, for a name and a
+    password of their own.  POST /api/v1/invitations/accept takes the three as well.
 
     --json prints {"id", "email", "role", "expires_at", "invitation"}.
 

@@ -83,7 +83,8 @@ class SignInService:
         await asyncio.sleep(max(0.0, began + self._refused_after_s - time.monotonic()))
         raise Unauthorised(
             "the e-mail address or the password is wrong, or too many were tried",
-            hint=f"After {users.MOST_FAILURES} wrong passwords an account is locked for 15 minutes, then for longer.",
+            hint=f"After {users.MOST_FAILURES} wrong passwords an account is locked for 15 minutes, then for longer. "
+            "The server's administrator can unlock it: `pinfold user enable EMAIL`.",
         )
 
     async def open_session(

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 from tests.support.cli import Pinfold
-from tests.support.up import Up
+from tests.support.up import ColdUp
 
 from bench import generate
 from bench.report import table
@@ -114,7 +114,7 @@ def main() -> int:
         settings = {"database_url": read.url, "log_level": "warning"}
         program = Pinfold(Path(folder))
         # The first process on a data folder compares its pins with the rows', whose content does not exist.
-        with Up(program, role="gateway"), Up(program, role="api", token=read.token, **settings) as api:
+        with ColdUp(program, role="gateway"), ColdUp(program, role="api", token=read.token, **settings) as api:
             figures = ask_all(api.api, read.requests, read.only)
     rows = [[name, *(f"{figure:.1f}" for figure in times)] for name, *times in figures]
     print(table(["query", "p50 ms", "p95 ms", "worst ms"], rows))

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from engines.postgres_server import postgres_is_here
 from tests.support.cli import Pinfold
 from tests.support.postgres import postgres_server
-from tests.support.up import Up
+from tests.support.up import ColdUp, Up
 
 from bench.measure import BenchFailed
 from bench.model import remove
@@ -43,7 +43,7 @@ class Service:
             self.pinfold("db", "upgrade", settings=settings)
         for role in ["api"] * apis + ["worker"] if apis else ["up"]:
             self.running.append(
-                self._held.enter_context(Up(Pinfold(self.home), role=role, token=self.token, **settings))
+                self._held.enter_context(ColdUp(Pinfold(self.home), role=role, token=self.token, **settings))
             )
             self.token = self.running[0].token
 

@@ -15,7 +15,7 @@ import httpx
 from pinfold import Node
 from pinfold.node.model import AddOptions
 from tests.support.cli import TIMEOUT_S, Pinfold
-from tests.support.up import Up
+from tests.support.up import ColdUp, Up
 
 UPLOADS = 100
 BLOCK = 1 << 20
@@ -71,7 +71,7 @@ def test_a_hundred_uploads_at_once_are_all_right_in_little_memory(pinfold: Pinfo
         return str(record["cid"])
 
     try:
-        with Up(pinfold, database_url=database_url) as up:
+        with ColdUp(pinfold, database_url=database_url) as up:
             with ThreadPoolExecutor(UPLOADS) as threads:
                 told = list(threads.map(lambda number: upload(up, number), range(UPLOADS)))
             for cid in told:

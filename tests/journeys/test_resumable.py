@@ -13,7 +13,7 @@ from tusclient import client as tus
 
 from pinfold.node import Node
 from tests.support.cli import TIMEOUT_S, Pinfold
-from tests.support.up import PATIENCE_S, Up
+from tests.support.up import PATIENCE_S, ColdUp, Up
 
 TUS = "/api/v1/files/tus"
 VERSION = {"Tus-Resumable": "1.0.0"}
@@ -137,7 +137,7 @@ def test_what_was_given_up_leaves_no_bytes(pinfold: Pinfold) -> None:
 
 def test_a_large_resumable_upload_keeps_memory_flat(pinfold: Pinfold, tmp_path: Path) -> None:
     piece = os.urandom(16 * MIB)
-    with Up(pinfold) as up:
+    with ColdUp(pinfold) as up:
         up.upload(b"warm")
         before = up.resident_bytes()
         place = begin(up, 12 * len(piece))

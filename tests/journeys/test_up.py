@@ -19,7 +19,7 @@ import pytest
 
 from pinfold.core.cid import CID
 from tests.support.cli import Pinfold
-from tests.support.up import PATIENCE_S, Up
+from tests.support.up import PATIENCE_S, ColdUp, Up
 
 UPLOAD = "/api/v1/files/upload"
 BOUNDARY = "b0undary"
@@ -34,7 +34,7 @@ def pins(pinfold: Pinfold) -> set[str]:
 
 def test_an_upload_is_pinned_served_and_still_there_after_a_restart(pinfold: Pinfold) -> None:
     data = random.Random(1).randbytes(3 << 20)
-    with Up(pinfold) as up:
+    with ColdUp(pinfold) as up:
         assert up.printed_token
         assert f"export TOKEN={up.printed_token}" in up.banner
         record = up.upload(data, "data.bin")
@@ -126,7 +126,7 @@ def test_a_large_upload_keeps_memory_flat(pinfold: Pinfold) -> None:
             yield number.to_bytes(4, "big") + block[4:]
         yield TAIL
 
-    with Up(pinfold, max_upload_bytes="300MiB") as up:
+    with ColdUp(pinfold, max_upload_bytes="300MiB") as up:
         response = up.api.post(UPLOAD, content=body(), headers=FORM)
         assert response.status_code == 201, response.text
         assert response.json()["data"]["size"] == size
@@ -145,7 +145,7 @@ def test_a_large_upload_keeps_memory_flat(pinfold: Pinfold) -> None:
 
 def test_slow_readers_take_little_memory(pinfold: Pinfold) -> None:
     size = 64 << 20
-    with Up(pinfold) as up:
+    with ColdUp(pinfold) as up:
         record = up.upload(random.Random(3).randbytes(size), "big.bin")
         before = up.resident_bytes()
         where = urlsplit(up.gateway_url)

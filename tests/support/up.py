@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -9,17 +10,20 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
 from tests.support.cli import TIMEOUT_S, Pinfold
+from tests.support.warm import WARM, WarmProcess
 
 PATIENCE_S = 30.0  # for a start or a state, on a machine that runs many other tests
 
 
 class Up:
     """One running ``pinfold up`` (or ``role``); killed at the end of the ``with`` where it still runs."""
+
+    _is_cold: ClassVar = False
 
     def __init__(self, pinfold: Pinfold, *args: str, role: str = "up", token: str = "", **settings: str) -> None:
         environment = {
@@ -28,14 +32,18 @@ class Up:
             "PINFOLD_GATEWAY_ADDRESS": "127.0.0.1:0",
             **{f"PINFOLD_{name.upper()}": value for name, value in settings.items()},
         }
-        self.process = subprocess.Popen(
-            pinfold.command(role, *args),
-            cwd=pinfold.work,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.process: subprocess.Popen[bytes] | WarmProcess
+        out, its_out = os.pipe()
+        err, its_err = os.pipe()
+        if self._is_cold:
+            self.process = subprocess.Popen(
+                pinfold.command(role, *args), cwd=pinfold.work, env=environment, stdout=its_out, stderr=its_err
+            )
+        else:
+            self.process = WARM.start((role, *args), (0, its_out, its_err), cwd=pinfold.work, env=environment)
+        os.close(its_out)
+        os.close(its_err)
+        self._out, self._err = os.fdopen(out), os.fdopen(err)
         self.banner = ""
         self.log = ""
         self._reading = threading.Thread(target=self._read_log, daemon=True)
@@ -53,20 +61,18 @@ class Up:
         self.gateway = httpx.Client(base_url=self.gateway_url, timeout=TIMEOUT_S)
 
     def _read_log(self) -> None:
-        assert self.process.stderr is not None
-        with self.process.stderr:
-            for line in self.process.stderr:
+        with self._err:
+            for line in self._err:
                 self.log += line
 
     def _read_banner(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self._out:
             self.banner += line
             if "stops it" in line:
                 return
         self.process.wait(TIMEOUT_S)  # it closed its output, so it ends
         self._reading.join(TIMEOUT_S)
-        self.process.stdout.close()
+        self._out.close()
         raise AssertionError(f"it did not start: {self.banner}{self.log}")
 
     def _address(self, name: str) -> str:
@@ -122,5 +128,10 @@ class Up:
             self.process.kill()
             self.process.wait(TIMEOUT_S)
         self._reading.join(TIMEOUT_S)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self._out.close()
+
+
+class ColdUp(Up):
+    """One that loads by itself, for what is said of its memory and of its time."""
+
+    _is_cold = True

@@ -32,6 +32,8 @@ _MODULES: Final = (
     "pinfold.node.add",
     "pinfold.app.contents",
     "pinfold.app.administration",
+    "pinfold.app.roles",
+    "pinfold.app.serve",
 )
 _MOST_BYTES: Final = 128 * 1024  # of a message; the system's buffer has room for more
 
@@ -44,6 +46,39 @@ class Ended(NamedTuple):
     stderr: bytes
 
 
+class WarmProcess:
+    """A process that was forked, with what tests ask of a ``subprocess.Popen``."""
+
+    def __init__(self, told: socket.socket) -> None:
+        self._told = told
+        self.pid = int(told.recv(32))
+        self.returncode: int | None = None
+
+    def wait(self, timeout_s: float) -> int:
+        """Its exit code, negative for a signal.  Raises: TimeoutError."""
+        if self.returncode is None:
+            self._told.settimeout(timeout_s)
+            self.returncode = int(self._told.recv(32))
+            self._told.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Its exit code, where it has ended."""
+        try:
+            return self.wait(0)
+        except BlockingIOError:
+            return None
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal where it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+
 class Warm:
     """The process that waits; made when it is first needed, and gone with this one."""
 
@@ -54,26 +89,32 @@ class Warm:
     def run(self, args: Sequence[str], *, input: bytes, cwd: Path, env: Mapping[str, str], timeout_s: float) -> Ended:
         """Run ``pinfold`` to its end.  Raises: TimeoutError, when it is killed."""
         assert len(input) <= MOST_INPUT_BYTES
-        with self._starting:
-            server = self._asking or self._start()
         reader, writer = os.pipe()
-        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, ours:
-            with its, os.fdopen(reader, "rb") as stdin:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            with os.fdopen(reader, "rb") as stdin:
                 with os.fdopen(writer, "wb") as pipe:
                     pipe.write(input)
-                what = json.dumps({"args": args, "cwd": str(cwd), "env": dict(env)}).encode()
-                socket.send_fds(server, [what], [its.fileno(), stdin.fileno(), out.fileno(), err.fileno()])
-            ours.settimeout(timeout_s)
-            process_id = int(ours.recv(32))
+                process = self.start(args, (stdin.fileno(), out.fileno(), err.fileno()), cwd=cwd, env=env)
             try:
-                code = int(ours.recv(32))
+                code = process.wait(timeout_s)
             except TimeoutError:
-                os.kill(process_id, signal.SIGKILL)
+                process.kill()
                 raise
             out.seek(0)
             err.seek(0)
             return Ended(code, out.read(), err.read())
+
+    def start(
+        self, args: Sequence[str], streams: tuple[int, int, int], *, cwd: Path, env: Mapping[str, str]
+    ) -> WarmProcess:
+        """Start ``pinfold`` on these standard streams."""
+        with self._starting:
+            server = self._asking or self._start()
+        told, telling = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        what = json.dumps({"args": args, "cwd": str(cwd), "env": dict(env)}).encode()
+        with telling:
+            socket.send_fds(server, [what], [telling.fileno(), *streams])
+        return WarmProcess(told)
 
     def _start(self) -> socket.socket:
         self._asking, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -82,7 +123,8 @@ class Warm:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", __name__, str(its.fileno())],
                 cwd=ROOT,
-                env={**environment, "PYTHONUNBUFFERED": ""},
+                # A process is forked without its threads, so it should have none.
+                env={**environment, "PYTHONUNBUFFERED": "", "OPENBLAS_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[its.fileno()],

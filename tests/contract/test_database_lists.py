@@ -92,7 +92,6 @@ def test_files_are_listed_in_order_by_page_and_by_cursor(
         assert len(everything) == ROWS // 2
         expected = [file for file, pin in everything if fits(wanted)(file, pin)]
         counted = min(len(expected), most), len(expected) <= most
-        assert file_lists.count(session, wanted) == counted
         for sort, key in keys.items():
             for descending in (True, False):
                 if sort is not Sort.NAME:  # of letters each database has an order of its own
@@ -103,6 +102,7 @@ def test_files_are_listed_in_order_by_page_and_by_cursor(
                     page = file_lists.page(session, wanted, sort, 4, descending=descending, after=after)
                     by_number = file_lists.page(session, wanted, sort, 4, descending=descending, offset=len(pages))
                     assert [row[0].number for row in page.rows] == [row[0].number for row in by_number.rows]
+                    assert (page.total, page.is_exact) == (by_number.total, by_number.is_exact) == counted
                     pages += [file for file, _ in page.rows]
                     if (after := page.next_after(sort)) is None:
                         break
@@ -111,6 +111,45 @@ def test_files_are_listed_in_order_by_page_and_by_cursor(
                     assert len(pages) == len(expected)
                 else:
                     assert [file.number for file in pages] == [file.number for file in expected]
+
+    database.of(ours).read_now(check)
+
+
+def test_short_terms_are_counted_among_the_newest_and_found_among_all(
+    monkeypatch: pytest.MonkeyPatch, database: Database, ours: str
+) -> None:
+    monkeypatch.setattr(search, "NEAR", 12)
+    database.of(ours).write_now(fill)
+
+    def check(session: Session) -> None:
+        files = file_lists.page(session, FileFilter(search="et"), Sort.CREATED_AT, 100)
+        names = [file.name for file, _ in file_lists.page(session, FileFilter(), Sort.CREATED_AT, 100).rows]
+        assert (len(files.rows), files.total, files.is_exact) == (
+            sum("et" in name for name in names),
+            sum("et" in name for name in names[:13]),
+            False,
+        )
+        pins = pin_lists.page(session, PinFilter(name="et", match=Match.IPARTIAL), 100)
+        names = [row.name for row in pin_lists.page(session, PinFilter(), 100).rows]
+        assert (len(pins.rows), pins.total, pins.is_exact) == (
+            sum("et" in name for name in names),
+            sum("et" in name for name in names[:13]),
+            False,
+        )
+
+    database.of(ours).read_now(check)
+
+
+def test_page_behind_the_last_one_still_tells_how_many_there_are(database: Database, ours: str) -> None:
+    database.of(ours).write_now(fill)
+
+    def check(session: Session) -> None:
+        for wanted in (FileFilter(search="al"), FileFilter(search="alpha"), FileFilter(search="beta", tags=("even",))):
+            first = file_lists.page(session, wanted, Sort.CREATED_AT, 100)
+            beyond = file_lists.page(session, wanted, Sort.CREATED_AT, 100, offset=1000)
+            assert beyond.rows == []
+            assert (beyond.has_more, beyond.total, beyond.is_exact) == (False, first.total, True)
+            assert first.total == len(first.rows)
 
     database.of(ours).read_now(check)
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Select, false, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, false, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from pinfold.db import dialect
 from pinfold.db.files import Rows
-from pinfold.db.models import ContentTypeTotalsRow, FileRow, FileTagRow, PinRow, RootTrafficRow, TotalsRow
+from pinfold.db.models import FileRow, FileTagRow, PinRow, TotalsRow
 from pinfold.db.scope import bound_to
-from pinfold.db.search import NameSearch
+from pinfold.db.search import SHORTEST, NameSearch, contains, count_near
 
 MOST_COUNTED: Final = 10_000
 """Entries of a filtered list that are counted; there may be more."""
@@ -67,10 +68,14 @@ class After:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page."""
+    """One page, and how many files there are on all of them."""
 
     rows: list[Rows]
     has_more: bool
+    total: int
+    """Of a filtered list ``MOST_COUNTED`` at most."""
+    is_exact: bool
+    """Whether there are just as many; else there are at least so many."""
 
     def next_after(self, sort: Sort) -> After | None:
         """Where the next page begins; None behind the last one."""
@@ -85,6 +90,17 @@ class Found:
         return After(values[sort], last.number)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Which part of a list a page is."""
+
+    sort: Sort
+    limit: int
+    descending: bool
+    offset: int
+    after: After | None
+
+
 def page(
     session: Session,
     wanted: FileFilter,
@@ -96,45 +112,100 @@ def page(
     after: After | None = None,
 ) -> Found:
     """Up to ``limit`` files behind ``after``, or behind the first ``offset``."""
-    search = _search(session, wanted)
-    if search is not None and search.is_ordered and descending and wanted.is_search_only and sort is Sort.CREATED_AT:
-        newest = search.newest(limit + 1, before=None if after is None else after.number, offset=offset)
-        return Found(rows_of(session, newest[:limit]), len(newest) > limit)
+    place = _Place(sort, limit, descending, offset, after)
     if wanted.is_by_status_only and sort is Sort.CREATED_AT:
-        return _page_by_status(session, wanted.status, limit, descending, offset, after)
-    columns, is_keyed = _order(wanted, sort, search)
-    statement = _filtered(select(FileRow.number), wanted, search)
-    if after is not None:
-        values = ([after.value] if is_keyed else []) + ([after.number] if FileRow.number in columns else [])
-        here = tuple_(*columns)
-        there = tuple_(*(literal(value, column.type) for value, column in zip(values, columns, strict=True)))
-        statement = statement.where(here < there if descending else here > there)
+        rows, has_more = _page_by_status(session, wanted.status, place)
+        return Found(rows, has_more, *_count_by_status(session, wanted.status))
+    if len(wanted.search) < SHORTEST:
+        looked_for = contains(FileRow.name, wanted.search) if wanted.search else None
+        numbers = _along_an_index(session, wanted, place, looked_for)
+        return _found(session, numbers, limit, _count(session, wanted, looked_for))
+    if not dialect.is_sqlite(session):
+        numbers, named = _among_all_named(session, wanted, place)
+        if named > MOST_COUNTED:  # so many that one of them is soon met
+            numbers = _along_an_index(session, wanted, place, contains(FileRow.name, wanted.search))
+        return _found(session, numbers, limit, _up_to_most(named))
+    search = NameSearch(session, FileRow, wanted.search)
+    if wanted.is_search_only:
+        counted = _up_to_most(search.found)
+    else:
+        counted = _count(session, wanted, search.condition())
+    if descending and wanted.is_search_only and sort is Sort.CREATED_AT:
+        numbers = search.newest(limit + 1, before=None if after is None else after.number, offset=offset)
+    else:
+        numbers = _along_an_index(session, wanted, place, search.condition(), are_few=search.is_complete)
+    return _found(session, numbers, limit, counted)
+
+
+def _found(session: Session, numbers: Sequence[int], limit: int, counted: tuple[int, bool]) -> Found:
+    return Found(rows_of(session, numbers[:limit]), len(numbers) > limit, *counted)
+
+
+def _along_an_index(
+    session: Session,
+    wanted: FileFilter,
+    place: _Place,
+    looked_for: ColumnElement[bool] | None,
+    *,
+    are_few: bool = False,
+) -> Sequence[int]:
+    """Numbers of a page's files and one more, read in an index's order; the order of few of them is made instead."""
+    columns = _order(wanted, place.sort, are_few=are_few)
+    statement = _filtered(select(FileRow.number), wanted, looked_for)
+    offset = place.offset
+    if place.after is not None:
+        statement = statement.where(_behind(place, columns))
     if offset and columns == [FileRow.created_at]:
-        statement, offset = _from_far_down(session, statement, FileRow.created_at, descending, offset), 0
-    keys: list[Any] = list(columns)
-    if search is not None and search.is_complete:  # few rows, so they are sorted: no index of this order is walked
-        keys = [func.coalesce(key, key) for key in keys]
-    ordered = statement.order_by(*(key.desc() if descending else key.asc() for key in keys))
-    numbers = session.scalars(ordered.offset(offset).limit(limit + 1)).all()
-    return Found(rows_of(session, numbers[:limit]), len(numbers) > limit)
+        statement, offset = _from_far_down(session, statement, FileRow.created_at, place.descending, offset), 0
+    keys: list[Any] = [func.coalesce(column, column) for column in columns] if are_few else columns
+    ordered = statement.order_by(*_directed(keys, place)).offset(offset).limit(place.limit + 1)
+    return session.scalars(ordered).all()
 
 
-def _order(wanted: FileFilter, sort: Sort, search: NameSearch | None) -> tuple[list[InstrumentedAttribute[Any]], bool]:
-    """The columns to sort by, and whether the first is what ``After.value`` was read from.
+def _among_all_named(session: Session, wanted: FileFilter, place: _Place) -> tuple[Sequence[int], int]:
+    """The same on PostgreSQL, of the files whose names its index finds; and how many those are, if not too many."""
+    columns = _order(wanted, place.sort, are_few=True)
+    every = _filtered(select(FileRow.number, *(column for column in columns if column is not FileRow.number)), wanted)
+    every = every.where(contains(FileRow.name, wanted.search)).limit(MOST_COUNTED + 1)
+    named = every.cte("named").prefix_with("MATERIALIZED")
+    keys: list[Any] = [named.c[column.key] for column in columns]
+    counted = select(func.count()).select_from(named).scalar_subquery()
+    statement = select(named.c.number, counted).order_by(*_directed(keys, place))
+    if place.after is not None:
+        statement = statement.where(_behind(place, keys))
+    found = session.execute(statement.offset(place.offset).limit(place.limit + 1)).all()
+    if found:
+        return [number for number, _ in found], found[0][1]
+    return (), session.scalar(select(func.count()).select_from(every.subquery())) or 0
+
+
+def _behind(place: _Place, columns: Sequence[Any]) -> ColumnElement[bool]:
+    """What comes after the last file of the page before."""
+    assert place.after is not None
+    there = [literal(place.after.number if key.key == "number" else place.after.value, key.type) for key in columns]
+    here = tuple_(*columns)
+    return here < tuple_(*there) if place.descending else here > tuple_(*there)
+
+
+def _directed(keys: Sequence[Any], place: _Place) -> list[Any]:
+    return [key.desc() if place.descending else key.asc() for key in keys]
+
+
+def _order(wanted: FileFilter, sort: Sort, *, are_few: bool) -> list[InstrumentedAttribute[Any]]:
+    """The columns to sort by.
 
     Times of creation and numbers grow together in an organisation, and a file and its pin were made at one time: so
     each filter can be read in the order of an index of its own.
     """
     if sort is Sort.NAME:
-        return [FileRow.name, FileRow.number], True
+        return [FileRow.name, FileRow.number]
     if sort is Sort.SIZE:
-        return [FileRow.size_bytes, FileRow.number], True
+        return [FileRow.size_bytes, FileRow.number]
+    if are_few:
+        return [FileRow.number]
     if wanted.status:
-        return [PinRow.created_at], True
-    is_rare = search is not None and not search.is_common
-    if wanted.tags or is_rare or wanted.content_type:
-        return [FileRow.number], False
-    return [FileRow.created_at], True
+        return [PinRow.created_at]
+    return [FileRow.number] if wanted.tags or wanted.content_type else [FileRow.created_at]
 
 
 def rows_of(session: Session, numbers: Sequence[int]) -> list[Rows]:
@@ -146,28 +217,27 @@ def rows_of(session: Session, numbers: Sequence[int]) -> list[Rows]:
     return [by_number[number] for number in numbers if number in by_number]
 
 
-def count(session: Session, wanted: FileFilter) -> tuple[int, bool]:
+def _count(session: Session, wanted: FileFilter, looked_for: ColumnElement[bool] | None) -> tuple[int, bool]:
     """How many files, and whether that is exact: of filtered ones no more than ``MOST_COUNTED`` are counted."""
     if wanted.is_none:
         total = session.scalar(select(TotalsRow.files).where(TotalsRow.organisation_id == bound_to(session))) or 0
         return total, True
-    if wanted.is_by_status_only:  # each such pin is one file's
-        some = select(PinRow.number).where(PinRow.of_file, PinRow.status.in_(wanted.status))
-        return _up_to_most(session.scalar(select(func.count()).select_from(some.limit(MOST_COUNTED + 1).subquery())))
-    search = _search(session, wanted)
-    if search is not None and search.is_known and wanted.is_search_only:
-        return _up_to_most(search.found)
-    some = _filtered(select(FileRow.number), wanted, search)
+    if looked_for is not None and len(wanted.search) < SHORTEST:
+        order = _order(wanted, Sort.CREATED_AT, are_few=False)[0]
+        near, is_all = count_near(session, _filtered(select(FileRow.number), wanted).order_by(order.desc()), looked_for)
+        return min(near, MOST_COUNTED), is_all and near <= MOST_COUNTED
+    some = _filtered(select(FileRow.number), wanted, looked_for)
+    return _up_to_most(session.scalar(select(func.count()).select_from(some.limit(MOST_COUNTED + 1).subquery())))
+
+
+def _count_by_status(session: Session, status: Sequence[str]) -> tuple[int, bool]:
+    some = select(PinRow.number).where(PinRow.of_file, PinRow.status.in_(status))  # each such pin is one file's
     return _up_to_most(session.scalar(select(func.count()).select_from(some.limit(MOST_COUNTED + 1).subquery())))
 
 
 def _up_to_most(found: int | None) -> tuple[int, bool]:
     counted = found or 0
     return min(counted, MOST_COUNTED), counted <= MOST_COUNTED
-
-
-def _search(session: Session, wanted: FileFilter) -> NameSearch | None:
-    return NameSearch(session, FileRow, wanted.search) if wanted.search else None
 
 
 def _from_far_down(session: Session, statement: Select[Any], order: Any, descending: bool, offset: int) -> Select[Any]:
@@ -179,31 +249,29 @@ def _from_far_down(session: Session, statement: Select[Any], order: Any, descend
     return statement.where(order <= first if descending else order >= first)
 
 
-def _page_by_status(
-    session: Session, status: Sequence[str], limit: int, descending: bool, offset: int, after: After | None
-) -> Found:
+def _page_by_status(session: Session, status: Sequence[str], place: _Place) -> tuple[list[Rows], bool]:
     """Along the pins' index alone; a file and its pin were made at one time."""
     pins = select(PinRow.id).where(PinRow.of_file, PinRow.status.in_(status))
-    if after is not None:
-        there = literal(after.value, PinRow.created_at.type)
-        pins = pins.where(PinRow.created_at < there if descending else PinRow.created_at > there)
-    if offset:
-        pins, offset = _from_far_down(session, pins, PinRow.created_at, descending, offset), 0
-    order = PinRow.created_at.desc() if descending else PinRow.created_at.asc()
-    ids = session.scalars(pins.order_by(order).offset(offset).limit(limit + 1)).all()
+    if place.after is not None:
+        there = literal(place.after.value, PinRow.created_at.type)
+        pins = pins.where(PinRow.created_at < there if place.descending else PinRow.created_at > there)
+    if place.offset:
+        pins = _from_far_down(session, pins, PinRow.created_at, place.descending, place.offset)
+    (order,) = _directed([PinRow.created_at], place)
+    ids = session.scalars(pins.order_by(order).limit(place.limit + 1)).all()
     rows = session.execute(
-        select(FileRow, PinRow).join(PinRow, PinRow.id == FileRow.pin_id).where(FileRow.pin_id.in_(ids[:limit]))
+        select(FileRow, PinRow).join(PinRow, PinRow.id == FileRow.pin_id).where(FileRow.pin_id.in_(ids[: place.limit]))
     )
     by_pin: dict[str, Rows] = {row[1].id: (row[0], row[1]) for row in rows}
-    return Found([by_pin[pin_id] for pin_id in ids[:limit] if pin_id in by_pin], len(ids) > limit)
+    return [by_pin[pin_id] for pin_id in ids[: place.limit] if pin_id in by_pin], len(ids) > place.limit
 
 
-def _filtered(statement: Select[Any], wanted: FileFilter, search: NameSearch | None) -> Select[Any]:
+def _filtered(statement: Select[Any], wanted: FileFilter, looked_for: ColumnElement[bool] | None = None) -> Select[Any]:
     if wanted.status:
         statement = statement.join(PinRow, PinRow.id == FileRow.pin_id)
         statement = statement.where(PinRow.of_file, PinRow.status.in_(wanted.status))
-    if search is not None:
-        statement = statement.where(search.condition())
+    if looked_for is not None:
+        statement = statement.where(looked_for)
     if wanted.content_type.endswith("/*"):
         family = wanted.content_type[:-1]
         statement = statement.where(FileRow.content_type >= family, FileRow.content_type < family[:-1] + "0")
@@ -215,40 +283,3 @@ def _filtered(statement: Select[Any], wanted: FileFilter, search: NameSearch | N
     if wanted.project_id is not None:
         statement = statement.where(FileRow.project_id == wanted.project_id)
     return statement
-
-
-def popular(session: Session, since: date, limit: int) -> list[tuple[Rows, int, int]]:
-    """Files that the gateway served most often since a day, with its requests and bytes, most requests first."""
-    requests, egress = func.sum(RootTrafficRow.requests), func.sum(RootTrafficRow.egress_bytes)
-    served = session.execute(
-        select(FileRow.number, requests, egress)
-        .join(RootTrafficRow, RootTrafficRow.root == FileRow.root)
-        .where(RootTrafficRow.day >= since)
-        .group_by(FileRow.number)
-        .order_by(requests.desc(), FileRow.number.desc())
-        .limit(limit)
-    ).all()
-    rows = rows_of(session, [number for number, _, _ in served])
-    traffic = {number: (int(asked), int(sent)) for number, asked, sent in served}
-    return [(row, *traffic[row[0].number]) for row in rows]
-
-
-def content_types(session: Session, limit: int) -> list[tuple[str, int, int]]:
-    """Per content type its files and their bytes, most bytes first."""
-    row = ContentTypeTotalsRow
-    found = session.execute(
-        select(row.content_type, row.files, row.bytes)
-        .where(row.files > 0)
-        .order_by(row.bytes.desc(), row.content_type)
-        .limit(limit)
-    )
-    return [(kind, files, size) for kind, files, size in found]
-
-
-def totals(session: Session) -> tuple[int, int]:
-    """How many files there are, and their bytes together, without those of pin requests."""
-    row = ContentTypeTotalsRow
-    files, size = session.execute(
-        select(func.coalesce(func.sum(row.files), 0), func.coalesce(func.sum(row.bytes), 0))
-    ).one()
-    return int(files), int(size)

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from pinfold.db import dialect, newest_pins
 from pinfold.db.models import PinMetaRow, PinRow, TotalsRow
 from pinfold.db.pins import meta_digest
-from pinfold.db.search import NameSearch
+from pinfold.db.search import NameSearch, count_near
 
 COUNTED: Final = 10_000
 """Beyond so many, entries of a filtered list are not counted."""
@@ -101,6 +101,8 @@ class _Ranges:
 
     selects: Sequence[Select[Any]]
     order: Any
+    looked_for: ColumnElement[bool] | None = None
+    """What is asked of their names besides, where no index knows the term."""
 
 
 def _ranges(session: Session, wanted: PinFilter) -> _Ranges:
@@ -125,6 +127,7 @@ def _ranges(session: Session, wanted: PinFilter) -> _Ranges:
         return _Ranges([_select(PinRow.root == root, *rest) for root in dict.fromkeys(wanted.roots)], PinRow.created_at)
     if wanted.name is not None and wanted.match is Match.EXACT:
         return _Ranges([_select(PinRow.name == wanted.name, *rest)], PinRow.created_at)
+    looked_for = rest.pop() if search is not None and not search.is_known else None
     each: Iterable[tuple[bool, str | None]] = itertools.product(kinds, statuses or (None,))
     return _Ranges(
         [
@@ -132,6 +135,7 @@ def _ranges(session: Session, wanted: PinFilter) -> _Ranges:
             for kind, status in each
         ],
         PinRow.created_at,
+        looked_for,
     )
 
 
@@ -172,7 +176,7 @@ def _has_name(session: Session, search: NameSearch, name: str, match: Match) -> 
 def _rows(
     session: Session, ranges: _Ranges, wanted: PinFilter, limit: int, *bounds: ColumnElement[bool]
 ) -> Sequence[PinRow]:
-    bounds += tuple(_bounds(ranges.order, wanted))
+    bounds += tuple(_bounds(ranges, wanted))
     pages = [
         session.scalars(each.where(*bounds).order_by(ranges.order.desc()).limit(limit)).all() for each in ranges.selects
     ]
@@ -185,7 +189,7 @@ def _rows_far_down(session: Session, ranges: _Ranges, wanted: PinFilter, offset:
     """The same behind many others, of which nothing is read but the times, which the index has."""
     pages = []
     for each in ranges.selects:
-        times = each.with_only_columns(ranges.order).where(*_bounds(ranges.order, wanted))
+        times = each.with_only_columns(ranges.order).where(*_bounds(ranges, wanted))
         times = times.order_by(ranges.order.desc())
         if len(ranges.selects) == 1:
             times, offset = times.offset(offset), 0
@@ -194,7 +198,11 @@ def _rows_far_down(session: Session, ranges: _Ranges, wanted: PinFilter, offset:
     return _rows(session, ranges, wanted, limit, ranges.order <= first[0]) if first else ()
 
 
-def _bounds(order: Any, wanted: PinFilter) -> list[ColumnElement[bool]]:
+def _bounds(ranges: _Ranges, wanted: PinFilter) -> list[ColumnElement[bool]]:
+    return _times(ranges.order, wanted) + ([] if ranges.looked_for is None else [ranges.looked_for])
+
+
+def _times(order: Any, wanted: PinFilter) -> list[ColumnElement[bool]]:
     bounds: list[ColumnElement[bool]] = []
     if wanted.before is not None:
         bounds.append(order < wanted.before)
@@ -210,8 +218,17 @@ def _total(session: Session, wanted: PinFilter, ranges: _Ranges) -> tuple[int, b
         return _total_by_status(session, wanted.statuses, left_out, every)
     if wanted == PinFilter(with_files=True):
         return session.scalar(select(TotalsRow.pins + TotalsRow.files)) or 0, True
+    if ranges.looked_for is not None:
+        return _count_near(session, ranges, ranges.looked_for, wanted)
     counted = _count(session, ranges.selects, ranges.order, wanted, COUNTED + 1)
     return min(counted, COUNTED), counted <= COUNTED
+
+
+def _count_near(session: Session, ranges: _Ranges, fits: ColumnElement[bool], wanted: PinFilter) -> tuple[int, bool]:
+    newest = [each.where(*_times(ranges.order, wanted)).order_by(ranges.order.desc()) for each in ranges.selects]
+    counted = [count_near(session, each, fits) for each in newest]
+    total = sum(found for found, _ in counted)
+    return min(total, COUNTED), total <= COUNTED and all(is_exact for _, is_exact in counted)
 
 
 def _others(statuses: frozenset[str]) -> frozenset[str]:
@@ -228,7 +245,7 @@ def _total_by_status(session: Session, statuses: frozenset[str], left_out: int, 
 def _count(session: Session, selects: Sequence[Select[Any]], order: Any, wanted: PinFilter, limit: int) -> int:
     counted = 0
     for each in selects:
-        some = each.with_only_columns(PinRow.number).where(*_bounds(order, wanted)).limit(limit - counted)
+        some = each.with_only_columns(PinRow.number).where(*_times(order, wanted)).limit(limit - counted)
         counted += session.scalar(select(func.count()).select_from(some.subquery())) or 0
         if counted >= limit:
             break

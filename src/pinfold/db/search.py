@@ -11,14 +11,17 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, func, literal, select, text
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, case, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from pinfold.db import dialect, scope
 from pinfold.db.counting import MOST
 from pinfold.db.models import FileRow, PinRow
 
-_TRIGRAM: Final = 3  # shorter terms have no trigram to look up
+SHORTEST: Final = 3
+"""Characters of the shortest term that an index knows: those of a trigram."""
+NEAR: Final = 10_000
+"""Rows among which names with shorter terms are counted."""
 _NUMBER_BITS: Final = 40  # as in the triggers that the migration makes
 _KINDS: Final = (False,)
 
@@ -26,6 +29,7 @@ _KINDS: Final = (False,)
 class NameSearch:
     """Rows of the session's organisation that have ``term`` in their name, letters' case aside.
 
+    On PostgreSQL pins only: files are found there by one statement with all that is asked.
     ``kinds`` says of pins whether those that files made are meant, those that none made, or both.
     """
 
@@ -37,7 +41,7 @@ class NameSearch:
         self._row = row
         self._term = term
         self._kinds = sorted(kinds, reverse=True)
-        self.is_known = len(term) >= _TRIGRAM
+        self.is_known = len(term) >= SHORTEST
         """Whether an index was asked; of shorter terms nothing is known."""
         self.is_ordered = self.is_known and dialect.is_sqlite(session)
         """Whether ``newest`` can be asked."""
@@ -62,10 +66,11 @@ class NameSearch:
 
     def _some(self) -> Sequence[int]:
         # Without an order, so that PostgreSQL reads the trigrams' index for what is rare, and any rows for the rest.
-        found = select(self._row.number).where(contains(self._row.name, self._term))
-        if self._row is PinRow:
-            found = found.where(PinRow.of_file.in_(self._kinds))
-        return self._session.scalars(found.limit(MOST + 1)).all()
+        numbers: list[int] = []
+        for kind in self._kinds:  # each has an index of its own
+            some = select(PinRow.number).where(PinRow.of_file.is_(kind), contains(PinRow.name, self._term))
+            numbers += self._session.scalars(some.limit(MOST + 1 - len(numbers)))
+        return numbers
 
     def newest(self, limit: int, *, before: int | None = None, offset: int = 0) -> list[int]:
         """Numbers of up to ``limit`` rows with the name, newest first of each kind, ``before`` a row's number."""
@@ -104,6 +109,17 @@ class NameSearch:
             among: ColumnElement[bool] = self._row.number.in_(select(listed.c.value))
             return among
         return contains(self._row.name, self._term)
+
+
+def count_near(session: Session, rows: Select[Any], fits: ColumnElement[bool]) -> tuple[int, bool]:
+    """How many of the first ``NEAR`` rows have a short term in their names, and whether there are no more rows.
+
+    No index knows such terms: to count on would be to read every name.
+    """
+    near = rows.with_only_columns(case((fits, 1), else_=0).label("fits")).limit(NEAR + 1).subquery()
+    found = func.coalesce(func.sum(near.c.fits), 0)
+    counted, read = session.execute(select(found, func.count()).select_from(near)).one()
+    return int(counted), read <= NEAR
 
 
 def contains(column: Any, term: str) -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from pinfold.core.cid import CID
 from pinfold.core.errors import FileRecordNotFound, InvalidCID, InvalidInput, RecordNotFound
-from pinfold.db import Database, file_lists, files, reconciliations
+from pinfold.db import Database, file_lists, file_statistics, files, reconciliations
 from pinfold.db.file_lists import After, FileFilter, Sort
 from pinfold.db.files import Edit, NewFile
 from pinfold.node import Node
@@ -174,20 +174,20 @@ class FilesService:
         found = await bound.read(
             file_lists.page, wanted, sort, limit, descending=descending, offset=offset, after=after
         )
-        total, is_exact = await bound.read(file_lists.count, wanted)
-        return FilesPage(tuple(FileRecord.of_rows(*row) for row in found.rows), total, is_exact, found.next_after(sort))
+        records = tuple(FileRecord.of_rows(*row) for row in found.rows)
+        return FilesPage(records, found.total, found.is_exact, found.next_after(sort))
 
     async def popular(self, caller: Caller, days: int, limit: int) -> list[Popular]:
         """The files that the gateway served most often in the last ``days`` days, today included."""
         since = (self._clock() - timedelta(days=days - 1)).date()
-        found = await self._database.of(caller.organisation_id).read(file_lists.popular, since, limit)
+        found = await self._database.of(caller.organisation_id).read(file_statistics.popular, since, limit)
         return [Popular(FileRecord.of_rows(*row), requests, egress) for row, requests, egress in found]
 
     async def stats(self, caller: Caller) -> FileStats:
         """All files in numbers, by content type; of very many types the largest."""
         bound = self._database.of(caller.organisation_id)
-        count, size_bytes = await bound.read(file_lists.totals)
-        types = await bound.read(file_lists.content_types, _MOST_TYPES)
+        count, size_bytes = await bound.read(file_statistics.totals)
+        types = await bound.read(file_statistics.content_types, _MOST_TYPES)
         return FileStats(count, size_bytes, tuple(TypeStats(*one) for one in types))
 
     # -- changing ----------------------------------------------------------------------------------------------------

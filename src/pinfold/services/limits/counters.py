@@ -43,11 +43,20 @@ class MemoryCounter:
     async def add(self, key: str, ends_at: float) -> int:
         """See ``Counter``."""
         known = self._counts.get(key)
-        if known is None and len(self._counts) >= _MOST_KEYS:
-            self._make_room()
         count = known[0] + 1 if known is not None else 1
-        self._counts[key] = (count, ends_at)
+        self._keep(key, count, ends_at)
         return count
+
+    def learn(self, key: str, count: int, ends_at: float) -> None:
+        """Take over what somebody else counted, where it is more than is known here."""
+        known = self._counts.get(key)
+        if known is None or known[0] < count:
+            self._keep(key, count, ends_at)
+
+    def _keep(self, key: str, count: int, ends_at: float) -> None:
+        if key not in self._counts and len(self._counts) >= _MOST_KEYS:
+            self._make_room()
+        self._counts[key] = (count, ends_at)
 
     def _make_room(self) -> None:
         now = self._clock()
@@ -61,7 +70,7 @@ class MemoryCounter:
 
 
 class RedisCounter:
-    """Counts in Redis; while that is away, in this process, and nobody is refused for it."""
+    """Counts in Redis; while that is away, in this process, from where it stood, and nobody is refused for it."""
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
         try:
@@ -81,12 +90,15 @@ class RedisCounter:
         now = self._clock()
         if now >= self._away_until:
             try:
-                return await self._redis.incr(key, max(1, int(ends_at - now) + 1))
+                count = await self._redis.incr(key, max(1, int(ends_at - now) + 1))
             except (RedisError, OSError, TimeoutError) as exc:
                 self._away_until = now + _AWAY_S
                 log.warning(
                     "Redis is away: this process counts requests by itself for a while", **{fields.ERROR: str(exc)}
                 )
+            else:
+                self._memory.learn(key, count, ends_at)
+                return count
         return await self._memory.add(key, ends_at)
 
     async def close(self) -> None:

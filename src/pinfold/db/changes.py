@@ -104,11 +104,15 @@ class Change:
 
     def tell(self, kind: str, payload: dict[str, Any]) -> None:
         """Put an event into the outbox for every webhook that wants it; nothing is asked where there is none."""
-        if not self.totals.webhooks:
+        self.tell_all(kind, [payload])
+
+    def tell_all(self, kind: str, payloads: Sequence[dict[str, Any]]) -> None:
+        """The same for many events of a kind."""
+        if not self.totals.webhooks or not payloads:
             return
         wanting = [webhook_id for webhook_id, kinds in self._active_webhooks() if not kinds or kind in kinds]
         if wanting:
-            webhooks.put(self.session, self.organisation_id, kind, payload, wanting, self.now)
+            webhooks.put_all(self.session, self.organisation_id, kind, payloads, wanting, self.now)
 
     def _active_webhooks(self) -> list[tuple[str, list[str]]]:
         own = self.organisation_id

@@ -153,6 +153,8 @@ def remove_all(session: Session, change: Change, rows: Sequence[PinRow]) -> None
                 due[root] = max(due.get(root, 0), row.priority)
         change.count(pins=0 if row.of_file else -1, logical_bytes=-row.size_bytes)
         session.expunge(row)
+    if not rows:
+        return
     ids = [row.id for row in rows]
     session.execute(delete(PinRow).where(PinRow.id.in_(ids)).execution_options(synchronize_session=False))
     reconciliations.mark_all_due(session, due, change.now)
@@ -180,6 +182,17 @@ def get(session: Session, pin_id: str) -> PinRow | None:
 def get_all(session: Session, pin_ids: Sequence[str]) -> dict[str, PinRow]:
     """Those of these requests that there are, by id."""
     return {row.id: row for row in session.scalars(select(PinRow).where(PinRow.id.in_(pin_ids)))}
+
+
+def ids_of_root(session: Session, root: str) -> Sequence[tuple[str, bool]]:
+    """The requests for one root that the session reaches, oldest first: their ids, and whether a file made them."""
+    asked = select(PinRow.id, PinRow.of_file).where(PinRow.root == root).order_by(PinRow.created_at)
+    return [(pin_id, of_file) for pin_id, of_file in session.execute(asked)]
+
+
+def newest_of_root(session: Session, root: str) -> PinRow | None:
+    """The newest request for one root that the session reaches."""
+    return session.scalar(select(PinRow).where(PinRow.root == root).order_by(PinRow.created_at.desc()).limit(1))
 
 
 def all_named(session: Session, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], PinRow]:

@@ -54,12 +54,28 @@ def put(
     now: datetime,
 ) -> str:
     """Write down an event and its way to each of these webhooks; its id."""
-    event_id = new_id()
-    own = {"organisation_id": organisation_id, "created_at": now}
-    session.execute(insert(WebhookEventRow), [{**own, "id": event_id, "kind": kind, "payload": payload}])
-    if webhook_ids:
-        session.execute(insert(WebhookDeliveryRow), [_delivery(one, event_id, now) | own for one in webhook_ids])
+    (event_id,) = put_all(session, organisation_id, kind, [payload], webhook_ids, now)
     return event_id
+
+
+def put_all(
+    session: Session,
+    organisation_id: str,
+    kind: str,
+    payloads: Sequence[dict[str, Any]],
+    webhook_ids: Sequence[str],
+    now: datetime,
+) -> list[str]:
+    """The same for many events of a kind; their ids."""
+    ids = [new_id() for _ in payloads]
+    own = {"organisation_id": organisation_id, "created_at": now}
+    said = [{**own, "id": one, "kind": kind, "payload": payload} for one, payload in zip(ids, payloads, strict=True)]
+    on_their_way = [_delivery(webhook_id, one, now) | own for one in ids for webhook_id in webhook_ids]
+    if said:
+        session.execute(insert(WebhookEventRow), said)
+    if on_their_way:
+        session.execute(insert(WebhookDeliveryRow), on_their_way)
+    return ids
 
 
 def put_again(session: Session, delivery: WebhookDeliveryRow, now: datetime) -> WebhookDeliveryRow:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import or_, select, union
+from sqlalchemy import ColumnElement, Text, and_, cast, func, not_, or_, select, union
 from sqlalchemy.orm import Session
 
 from pinfold.db.changes import quota_of
@@ -51,16 +53,23 @@ def of_roots(session: Session, roots: Sequence[str]) -> dict[str, Wish]:
     """What is wished for each of these roots."""
     wishes = {root: Wish(root) for root in roots}
     rooms: dict[str, int | None] = {}
-    columns = (PinRow.root, PinRow.organisation_id, PinRow.of_file, PinRow.size_bytes, PinRow.origins, PinRow.status)
-    asked = select(*columns).where(PinRow.root.in_(roots), PinRow.given_up.is_(False)).order_by(PinRow.number)
-    for root, organisation_id, of_file, size_bytes, origins, status in session.execute(asked):
+    # Of thousands of requests for one root nearly all say the same.
+    has_size = PinRow.size_bytes > 0
+    said = (PinRow.root, PinRow.organisation_id, PinRow.of_file, has_size, cast(PinRow.origins, Text), PinRow.status)
+    asked = (
+        select(*said)
+        .where(PinRow.root.in_(roots), PinRow.given_up.is_(False))
+        .group_by(*said)
+        .order_by(func.min(PinRow.number))
+    )
+    for root, organisation_id, of_file, is_counted, origins, status in session.execute(asked):
         wish = wishes[root]
         wish.is_wanted = True
         wish.is_pinned = wish.is_pinned and status == "pinned"
-        for origin in origins:
+        for origin in json.loads(origins):
             if origin not in wish.origins and len(wish.origins) < _MAX_ORIGINS:
                 wish.origins.append(origin)
-        room = None if of_file or size_bytes else _room(session, organisation_id, rooms)
+        room = None if of_file or is_counted else _room(session, organisation_id, rooms)
         wish.max_bytes = None if room is None or wish.max_bytes is None else max(wish.max_bytes, room)
     for kept in session.scalars(select(PinRow.replaces_root).where(PinRow.replaces_root.in_(roots))):
         assert kept is not None
@@ -92,13 +101,40 @@ def organisations_of(session: Session, roots: Sequence[str]) -> list[str]:
     return sorted(session.scalars(asked))
 
 
-def requests_of(session: Session, organisation_ids: Sequence[str], roots: Sequence[str]) -> Sequence[PinRow]:
-    """The requests of organisations for roots, oldest first."""
+def requests_to_change(
+    session: Session, organisation_ids: Sequence[str], copies: Mapping[str, int], after: int, limit: int
+) -> Sequence[PinRow]:
+    """Up to ``limit`` requests of organisations for roots with numbers above ``after``, oldest first.
+
+    Without those to which it is no news that there are so many ``copies`` of their root.
+    """
+    roots: defaultdict[int, list[str]] = defaultdict(list)
+    for root, count in copies.items():
+        roots[count].append(root)
+    if not roots:
+        return []
+    number = PinRow.number + 0  # or PostgreSQL may walk the whole primary key for the order
     return session.scalars(
         select(PinRow)
-        .where(PinRow.root.in_(roots), PinRow.organisation_id.in_(organisation_ids))
-        .order_by(PinRow.number)
+        .where(
+            or_(*(PinRow.root.in_(those) & not_(_is_content_with(count)) for count, those in roots.items())),
+            PinRow.organisation_id.in_(organisation_ids),
+            number > after,
+        )
+        .order_by(number)
+        .limit(limit)
     ).all()
+
+
+def _is_content_with(copies: int) -> ColumnElement[bool]:
+    return and_(
+        PinRow.status == "pinned",
+        PinRow.replication_factor_min <= copies,
+        PinRow.error.is_(None),
+        PinRow.given_up.is_(False),
+        PinRow.replaces_root.is_(None),
+        or_(PinRow.of_file, PinRow.size_bytes > 0),
+    )
 
 
 def expired(session: Session, before: datetime, limit: int) -> Sequence[tuple[str, str]]:

@@ -732,6 +732,6 @@ def test_every_kind_says_what_it_means() -> None:
 def test_what_the_program_tells_is_just_what_a_webhook_can_want() -> None:
     told: set[str] = set()
     for path in Path(pinfold.__file__).parent.rglob("*.py"):
-        told |= set(re.findall(r'\.tell\(\s*f?"([a-z_.{}]+)"', path.read_text(encoding="utf-8")))
+        told |= set(re.findall(r'\.tell(?:_all)?\(\s*f?"([a-z_.{}]+)"', path.read_text(encoding="utf-8")))
     told = told - {"pin.{status}"} | {"pin.pinned", "pin.failed"}
     assert told == set(EventKind) - {EventKind.WEBHOOK_TEST}

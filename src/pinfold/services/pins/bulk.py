@@ -132,10 +132,7 @@ def _remove(session: Session, actor: Actor, pin_ids: Sequence[str], now: datetim
             result = BulkResult(BulkOutcome.REMOVED, row.id, row.cid)
         assert result is not None
         results.append(result)
-    for row in gone:
-        change.audit("pin.deleted", row.id, cid=row.cid)
-        change.tell("pin.deleted", changes.told(row))
-    pins.remove_all(session, change, gone)
+    changes.drop_all(session, change, gone)
     return results
 
 

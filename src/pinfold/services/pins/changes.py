@@ -140,25 +140,43 @@ def remove(session: Session, actor: Actor, pin_id: str, now: datetime) -> PinRow
     return row
 
 
-def remove_all(session: Session, actor: Actor, cid: CID, now: datetime) -> list[str]:
-    """The ids of the requests for a CID that are gone.  Raises: PinNotFound, PinConflict."""
-    change = changes.begin(session, actor, now)
-    rows = pins.of_root(session, root_of(cid))
-    if not rows:
-        raise PinNotFound(f"no pin request names {cid}", hint="GET /api/v1/pins lists those that are.")
-    own_rows = [row for row in rows if not row.of_file]
-    if not own_rows:
+def own_ids(session: Session, cid: CID) -> list[str]:
+    """The ids of the organisation's requests for a CID that no file made.  Raises: PinNotFound, PinConflict."""
+    found = pins.ids_of_root(session, root_of(cid))
+    if not found:
+        raise nobody_names(cid)
+    ids = [pin_id for pin_id, of_file in found if not of_file]
+    if not ids:
         raise PinConflict(f"the pin requests for {cid} belong to files", hint="Delete the files instead.")
-    for row in own_rows:
-        drop(session, change, row)
-    return [row.id for row in own_rows]
+    return ids
+
+
+def nobody_names(cid: CID) -> PinNotFound:
+    """That there is no request for a CID."""
+    return PinNotFound(f"no pin request names {cid}", hint="GET /api/v1/pins lists those that are.")
+
+
+def remove_those(session: Session, actor: Actor, pin_ids: Sequence[str], now: datetime) -> list[str]:
+    """Those of these requests, none of which a file made, that were there, and are gone now."""
+    change = changes.begin(session, actor, now)
+    found = pins.get_all(session, pin_ids)
+    rows = [found[pin_id] for pin_id in pin_ids if pin_id in found]
+    ids = [row.id for row in rows]
+    drop_all(session, change, rows)
+    return ids
 
 
 def drop(session: Session, change: Change, row: PinRow) -> None:
     """Forget a request within a change."""
-    change.audit("pin.deleted", row.id, cid=row.cid)
-    change.tell("pin.deleted", told(row))
-    pins.remove(session, change, row)
+    drop_all(session, change, [row])
+
+
+def drop_all(session: Session, change: Change, rows: Sequence[PinRow]) -> None:
+    """The same for many."""
+    for row in rows:
+        change.audit("pin.deleted", row.id, cid=row.cid)
+    change.tell_all("pin.deleted", [told(row) for row in rows])
+    pins.remove_all(session, change, rows)
 
 
 def own(session: Session, pin_id: str) -> PinRow:

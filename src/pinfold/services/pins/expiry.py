@@ -52,12 +52,12 @@ def _expire(session: Session, before: datetime, now: datetime) -> int:
         change = changes.begin_for(session, organisation_id, SYSTEM, now)
     except RecordNotFound:  # it went away with its requests just now
         return 0
-    gone = 0
-    for of, pin_id in found:
-        row = pins.get(session, pin_id) if of == organisation_id else None
-        if row is not None and row.expires_at is not None and row.expires_at <= before:  # it may have been renewed
+    there = pins.get_all(session, [pin_id for of, pin_id in found if of == organisation_id])
+    gone = []
+    for row in there.values():
+        if row.expires_at is not None and row.expires_at <= before:  # it may have been renewed
             change.audit("pin.expired", row.id, cid=row.cid, expires_at=row.expires_at.isoformat())
-            change.tell("pin.expired", told(row))
-            pins.remove(session, change, row)
-            gone += 1
-    return gone
+            gone.append(row)
+    change.tell_all("pin.expired", [told(row) for row in gone])
+    pins.remove_all(session, change, gone)
+    return len(gone)

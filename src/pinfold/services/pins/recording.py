@@ -5,6 +5,9 @@
    what does not fit is given up, and its organisation reads why.
 3. Events of what became pinned or failed go into the outbox with it.
 4. What peers said is kept, and the roots are settled, or looked at again later.
+
+Of very many requests some hundred are changed in one transaction, so that others get in between; the last one settles
+the roots.  Killed before, the roots are looked at again, and the rest is done then.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from pinfold.services.pins.changes import told
 from pinfold.services.pins.model import RequestStatus
 
 _GATHER_S: Final = 0.01  # what was leased together ends nearly together
+_TOGETHER: Final = 500  # requests changed in one transaction, so that others get in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,34 +79,49 @@ class Recorder:
         try:
             await asyncio.shield(self._writing)
         except (ValueError, InvalidInput):  # a row of one root cannot be read or written: the others do without it
-            await self._database.background.write(record_all, self._owner, [outcome], self._clock())
+            await self._write_out([outcome])
 
     async def _write(self, batch: list[Outcome]) -> None:
         await asyncio.sleep(_GATHER_S)
         async with self._one_at_a_time:
             self._gathering = None  # whoever comes now waits for the next one
-            await self._database.background.write(record_all, self._owner, batch, self._clock())
+            await self._write_out(batch)
+
+    async def _write_out(self, outcomes: Sequence[Outcome]) -> None:
+        after: int | None = 0
+        while after is not None:
+            after = await self._database.background.write(record_some, self._owner, outcomes, after, self._clock())
 
 
-def record_all(session: Session, owner: str, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Record outcomes of roots that ``owner`` holds leases of."""
+def record_some(session: Session, owner: str, outcomes: Sequence[Outcome], after: int, now: datetime) -> int | None:
+    """Record outcomes of roots that ``owner`` holds leases of, for requests with numbers above ``after``.
+
+    The number to go on after; None when all is recorded.
+    """
     by_root = {outcome.root: outcome for outcome in outcomes}
     loud = [root for root, outcome in by_root.items() if not outcome.is_silent]
     now_at = reconciliations.generations(session, loud)
     due: dict[str, int] = {}
     locked = _lock(session, wishes.organisations_of(session, loud), now)
-    for row in wishes.requests_of(session, list(locked), loud):
+    if after == 0:
+        replicas.replace(session, {root: _observed(by_root[root]) for root in loud}, now)
+    copies = {root: _copies(by_root[root]) for root in loud}
+    rows = wishes.requests_to_change(session, list(locked), copies, after, _TOGETHER)
+    for row in rows:
         outcome = by_root[row.root]
         is_of_now = now_at.get(row.root) == outcome.generation  # else somebody asked since, and is looked at next
         if not row.given_up and (is_of_now or (outcome.failure is None and outcome.statuses)):
             due.update(_apply(locked[row.organisation_id], row, outcome))
     session.flush()
-    replicas.replace(session, {root: _observed(by_root[root]) for root in loud}, now)
+    if len(rows) == _TOGETHER:
+        reconciliations.mark_all_due(session, due, now)
+        return rows[-1].number
     contents = {root: by_root[root].content for root in loud}
     sizes = {root: (content.blocks, content.bytes) for root, content in contents.items() if content is not None}
     roots.set_sizes(session, sizes, now)
     _settle(session, owner, outcomes, now)
     reconciliations.mark_all_due(session, due, now)
+    return None
 
 
 def _lock(session: Session, organisation_ids: Sequence[str], now: datetime) -> Mapping[str, Change]:
@@ -157,6 +176,10 @@ def _observed(outcome: Outcome) -> list[Observed]:
         Observed(one.peer.id, one.peer.name, one.status, one.error, one.status is TrackerStatus.PINNED)
         for one in outcome.statuses
     ]
+
+
+def _copies(outcome: Outcome) -> int:
+    return sum(one.status is TrackerStatus.PINNED for one in outcome.statuses)
 
 
 def _settle(session: Session, owner: str, outcomes: Sequence[Outcome], now: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pinfold.core.cid import CID
 from pinfold.core.errors import PinNotFound
@@ -18,6 +18,8 @@ from pinfold.services.pins.changes import Asked
 from pinfold.services.pins.model import PinReport, PinRequest, PinsPage, Progress, Wanted, root_of
 from pinfold.services.pins.origins import check_origins
 from pinfold.services.pins.tiers import Replication, Tiers
+
+_TOGETHER: Final = 500  # requests removed in one transaction, so that others get in between
 
 
 class PinsService:
@@ -104,11 +106,20 @@ class PinsService:
     async def remove_all(self, caller: Caller, cid: CID) -> list[str]:
         """Forget every request of the caller's organisation for a CID that no file made; their ids.
 
-        Raises:  PinNotFound, where there is none; PinConflict, where there are only files'.
+        Some hundred at a time, so that others get in between: killed half-way, it has removed the oldest, and repeated
+        it removes the rest.  Raises: PinNotFound, where there is none; PinConflict, where there are only files'.
         """
         database = self._database.of(caller.organisation_id)
-        gone = await database.give_back(changes.remove_all, caller.actor, cid, self._clock())
-        self._wake_worker()
+        ids = await database.read(changes.own_ids, cid)
+        gone: list[str] = []
+        try:
+            for start in range(0, len(ids), _TOGETHER):
+                part = ids[start : start + _TOGETHER]
+                gone += await database.give_back(changes.remove_those, caller.actor, part, self._clock())
+        finally:
+            self._wake_worker()
+        if not gone:  # somebody else removed them just now
+            raise changes.nobody_names(cid)
         return gone
 
     async def _choose(self, wanted: Wanted) -> Replication:
@@ -125,10 +136,10 @@ class PinsService:
 
     async def get_newest(self, caller: Caller, cid: CID) -> PinRequest:
         """The newest request for a CID, a file's included.  Raises: PinNotFound."""
-        rows = await self._database.of(caller.organisation_id).read(pins.of_root, root_of(cid))
-        if not rows:
+        row = await self._database.of(caller.organisation_id).read(pins.newest_of_root, root_of(cid))
+        if row is None:
             raise _nobody_asked(cid)
-        return PinRequest.of_row(rows[-1])
+        return PinRequest.of_row(row)
 
     async def page(
         self, caller: Caller, wanted: PinFilter, limit: int, *, offset: int = 0, cursor: datetime | None = None

@@ -1,0 +1,168 @@
+"""Thousands of requests for one CID: no step grows with all of them, and none keeps others waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from pinfold.core.cid import CID
+from pinfold.db import wishes
+from pinfold.db.pin_lists import PinFilter
+from pinfold.services.pins import RequestStatus, Wanted
+from tests.support.pins_world import GRACE_S, World
+from tests.support.platform import run
+
+ROOT = CID.of(b"root")
+OTHER = CID.of(b"other")
+
+Story = Callable[[World], Coroutine[Any, Any, None]]
+Play = Callable[[Story], None]
+
+
+@pytest.fixture
+def play(tmp_path: Path, database_url: str) -> Play:
+    """Runs a test's coroutine in a fresh world."""
+
+    def go(story: Story) -> None:
+        async def tell() -> None:
+            world = World(database_url or f"sqlite:///{tmp_path}/platform.sqlite3")
+            try:
+                await story(world)
+            finally:
+                world.database.close()
+
+        run(tell())
+
+    return go
+
+
+async def ask_often(world: World, count: int, **what: Any) -> list[str]:
+    """The ids of so many requests for ``ROOT``, each by a name of its own."""
+    wishes = [
+        Wanted(ROOT, f"name {number}", replication_factor_min=1, replication_factor_max=1, **what)
+        for number in range(count)
+    ]
+    return [one.id for one in await world.bulk.add(world.me, wishes) if one.id]
+
+
+@contextmanager
+def statements(world: World) -> Iterator[list[str]]:
+    """What is sent to the database meanwhile."""
+    sent: list[str] = []
+
+    def note(*said: Any) -> None:
+        sent.append(said[2])
+
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(world.database.engine, "before_cursor_execute", note)
+
+
+def note_read(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The ids of requests that outcomes are written to, transaction by transaction, from here on."""
+    read: list[list[str]] = []
+    original = wishes.requests_to_change
+
+    def noting(*args: Any) -> Any:
+        rows = original(*args)
+        read.append([row.id for row in rows])
+        return rows
+
+    monkeypatch.setattr(wishes, "requests_to_change", noting)
+    return read
+
+
+async def names_left(world: World) -> int:
+    return (await world.pins.page(world.me, PinFilter(), 1000)).total
+
+
+def test_removing_by_cid_takes_statements_for_lots_of_requests_and_not_for_each(play: Play) -> None:
+    async def story(world: World) -> None:
+        ids = await ask_often(world, 700)
+        kept = await world.ask(OTHER)
+        theirs = await world.ask(ROOT, caller=world.other())
+        with statements(world) as sent:
+            gone = await world.pins.remove_all(world.me, ROOT)
+        assert sorted(gone) == sorted(ids)
+        assert len(sent) < 100
+        assert [one.id for one in (await world.pins.page(world.me, PinFilter(), 10)).requests] == [kept.id]
+        assert await world.pins.get(world.other(), theirs.id)
+        await world.work()
+        assert ROOT in world.engine.kept  # somebody wants it still
+        await world.pins.remove_all(world.other(), ROOT)
+        await world.work()
+        assert ROOT not in world.engine.kept
+
+    play(story)
+
+
+def test_while_many_requests_for_one_cid_are_removed_others_write_in_between(play: Play) -> None:
+    async def story(world: World) -> None:
+        await ask_often(world, 1600)
+        ended: list[str] = []
+
+        async def remove() -> None:
+            await world.pins.remove_all(world.me, ROOT)
+            ended.append("removal")
+
+        async def ask() -> None:
+            while await names_left(world) == 1600:
+                await asyncio.sleep(0)
+            await world.ask(OTHER)
+            ended.append("request")
+
+        await asyncio.gather(remove(), ask())
+        assert ended == ["request", "removal"]
+        assert await names_left(world) == 1
+
+    play(story)
+
+
+def test_a_look_at_a_root_that_many_requests_have_pinned_reads_only_those_that_change(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(world: World) -> None:
+        await ask_often(world, 300)
+        await world.work()
+        newest = await world.ask(ROOT, "newest")
+        read = note_read(monkeypatch)
+        await world.work()
+        assert read == [[newest.id]]
+        assert (await world.pins.get(world.me, newest.id)).status is RequestStatus.PINNED
+
+    play(story)
+
+
+def test_what_came_of_a_root_is_written_to_many_requests_in_lots(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(world: World) -> None:
+        monkeypatch.setattr("pinfold.services.pins.recording._TOGETHER", 40)
+        await ask_often(world, 100)
+        read = note_read(monkeypatch)
+        assert await world.work() == 1
+        assert [len(ids) for ids in read] == [40, 40, 20]
+        pinned = await world.pins.page(world.me, PinFilter(statuses=frozenset({RequestStatus.PINNED})), 1)
+        assert pinned.total == 100
+        assert await world.reconciler.lease(10) == []  # and the root is settled
+
+    play(story)
+
+
+def test_many_requests_for_one_cid_expire_in_few_statements(play: Play) -> None:
+    async def story(world: World) -> None:
+        await ask_often(world, 400, expires_at=world.now + timedelta(days=1))
+        world.now += timedelta(days=1, seconds=GRACE_S + 1)
+        with statements(world) as sent:
+            assert await world.expiry.run() == 400
+        assert len(sent) < 100
+        assert await names_left(world) == 0
+
+    play(story)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.cli import TIMEOUT_S, Answer, Pinfold
+from tests.support.cli import Answer, Pinfold
 from tests.support.up import Up
 
 
@@ -24,16 +23,7 @@ class User:
         self._given = {"PINFOLD_SERVER": up.api_url, "PINFOLD_TOKEN": token or up.token}
 
     def __call__(self, *args: str, code: int = 0) -> Answer:
-        done = subprocess.run(
-            self.pinfold.command(*args),
-            capture_output=True,
-            cwd=self.pinfold.work,
-            env={**self.pinfold.environment, **self._given},
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        assert done.returncode == code, (args, done)
-        return Answer(done.returncode, done.stdout, done.stderr.decode())
+        return self.pinfold(*args, code=code, env=self._given)
 
     def push(self, *args: str) -> dict[str, Any]:
         """What a push says as JSON."""

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,27 +58,31 @@ class Pinfold:
         """The whole command line, for tests that start it themselves."""
         return [sys.executable, "-m", "pinfold", *args]
 
-    def __call__(self, *args: str, stdin: bytes = b"", code: int | None = 0) -> Answer:
+    def __call__(
+        self, *args: str, stdin: bytes = b"", code: int | None = 0, env: Mapping[str, str] | None = None
+    ) -> Answer:
         """Run to the end, in a process that has loaded already; another exit code than ``code`` fails the test.
 
-        None takes any.
+        None takes any; ``env`` is added to the environment.
         """
-        done = self._run(args, stdin)
+        done = self._run(args, stdin, {**self.environment, **(env or {})})
         answer = Answer(done.returncode, done.stdout, done.stderr.decode())
         if code is not None:
             assert answer.code == code, (args, answer)
         assert "Traceback" not in answer.err, answer.err
         return answer
 
-    def _run(self, args: tuple[str, ...], stdin: bytes) -> subprocess.CompletedProcess[bytes] | Ended:
+    def _run(
+        self, args: tuple[str, ...], stdin: bytes, env: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[bytes] | Ended:
         if sum(map(len, args)) + len(stdin) <= MOST_INPUT_BYTES:
-            return WARM.run(args, input=stdin, cwd=self.work, env=self.environment, timeout_s=TIMEOUT_S)
+            return WARM.run(args, input=stdin, cwd=self.work, env=env, timeout_s=TIMEOUT_S)
         return subprocess.run(
             self.command(*args),
             input=stdin,
             capture_output=True,
             cwd=self.work,
-            env=self.environment,
+            env=env,
             timeout=TIMEOUT_S,
             check=False,
         )

@@ -30,6 +30,8 @@ _MODULES: Final = (
     "pinfold.cli.main",
     "pinfold.node",
     "pinfold.node.add",
+    "pinfold.client.pushing",
+    "pinfold.client.login",
     "pinfold.app.contents",
     "pinfold.app.administration",
     "pinfold.app.roles",

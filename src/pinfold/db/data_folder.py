@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pinfold.db.models import DataFolderRow, PinRow
@@ -17,6 +19,12 @@ def bind(session: Session, folder_id: str) -> None:
     """Let the database belong to a folder, unless it belongs to one."""
     if bound_to(session) is None:
         session.add(DataFolderRow(id=folder_id))
+
+
+def count_known(session: Session, roots: Sequence[str]) -> int:
+    """How many of these roots some request names."""
+    asked = select(func.count(PinRow.root.distinct())).where(PinRow.root.in_(roots))
+    return session.scalar(asked) or 0
 
 
 def has_pins(session: Session) -> bool:

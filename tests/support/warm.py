@@ -119,7 +119,7 @@ class Warm:
         return WarmProcess(told)
 
     def _start(self) -> socket.socket:
-        self._asking, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        asking, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
             environment = {name: value for name, value in os.environ.items() if not name.startswith("PINFOLD_")}
             self._server = subprocess.Popen(
@@ -131,7 +131,11 @@ class Warm:
                 stdout=subprocess.DEVNULL,
                 pass_fds=[its.fileno()],
             )
-        return self._asking
+        if asking.recv(1) == b"":
+            asking.close()
+            raise RuntimeError(f"pinfold does not load, as standard error says; exit code {self._server.wait()}")
+        self._asking = asking
+        return asking
 
 
 WARM: Final = Warm()
@@ -143,6 +147,7 @@ def _serve(asked: socket.socket) -> None:
     gc.collect()
     gc.freeze()  # what is here stays: nobody has to walk it
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how those ended that look after one process each
+    asked.send(b"!")
     while True:
         what, handles, _, _ = socket.recv_fds(asked, _MOST_BYTES, 4)
         if not what:

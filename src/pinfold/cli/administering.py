@@ -88,6 +88,13 @@ def quota(text: str, *, in_bytes: bool = False, most: int = MOST) -> int | None:
     return number
 
 
+def quotas(in_bytes: str | None, files: str | None, pins: str | None, requests_per_day: str | None) -> dict[str, Any]:
+    """Those of an organisation's or a plan's quotas that were given, by their names.  Raises: a usage error."""
+    given = {"quota_files": files, "quota_pins": pins, "quota_requests_per_day": requests_per_day}
+    found = {} if in_bytes is None else {"quota_bytes": quota(in_bytes, in_bytes=True)}
+    return found | {name: quota(text) for name, text in given.items() if text is not None}
+
+
 def _count(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,40}", text):
         raise usage_error(f"{text!r} is no number; write for example 1000, or none for no limit of its own")

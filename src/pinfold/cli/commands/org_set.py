@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pinfold.cli import output
-from pinfold.cli.administering import administer, quota
+from pinfold.cli.administering import administer, quotas
 from pinfold.cli.options import DataDir, usage_error
 
 if TYPE_CHECKING:
@@ -37,15 +37,7 @@ def command(
       pinfold org set acme-research --quota-bytes 50GiB --quota-files none
     """
     values: dict[str, Any] = {key: text for key, text in (("name", name), ("plan", plan)) if text is not None}
-    if quota_bytes is not None:
-        values["quota_bytes"] = quota(quota_bytes, in_bytes=True)
-    for key, text in (
-        ("quota_files", quota_files),
-        ("quota_pins", quota_pins),
-        ("quota_requests_per_day", quota_requests_per_day),
-    ):
-        if text is not None:
-            values[key] = quota(text)
+    values |= quotas(quota_bytes, quota_files, quota_pins, quota_requests_per_day)
     if not values:
         raise usage_error("say what to change; --help lists it")
     output.line(f"changed {change_organisation(org, values, data_dir).slug}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from pinfold.cli import output
-from pinfold.cli.administering import administer, quota
+from pinfold.cli.administering import administer, quota, quotas
 from pinfold.cli.options import DataDir, usage_error
 
 if TYPE_CHECKING:
@@ -52,15 +52,7 @@ def command(
             values[key] = quota(text, most=_MOST_IN_A_WINDOW)
     if window_s is not None:
         values["window_s"] = window_s
-    if quota_bytes is not None:
-        values["quota_bytes"] = quota(quota_bytes, in_bytes=True)
-    for key, text in (
-        ("quota_files", quota_files),
-        ("quota_pins", quota_pins),
-        ("quota_requests_per_day", quota_requests_per_day),
-    ):
-        if text is not None:
-            values[key] = quota(text)
+    values |= quotas(quota_bytes, quota_files, quota_pins, quota_requests_per_day)
     if not values:
         raise usage_error("say what to set; --help lists it")
 

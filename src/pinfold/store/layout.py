@@ -52,6 +52,10 @@ class Layout:
         names = os.listdir(self.segments)
         return sorted(int(name[:-4]) for name in names if name.endswith(".car") and name[:-4].isdigit())
 
+    def has_content(self) -> bool:
+        """Whether there are segments, or the pins' journal."""
+        return self.journal.exists() or (self.segments.is_dir() and bool(self.segment_numbers()))
+
     def prepare(self, *, create: bool) -> bool:
         """Make sure that this is a data folder of our format; True when it was made just now.
 

@@ -53,9 +53,11 @@ class Rebuilt(NamedTuple):
 def rebuild(layout: Layout, *, progress: Callable[[int, int], None] | None = None) -> Rebuilt:
     """Make the catalogue anew.  ``progress`` gets segment bytes read so far and in all.
 
+    Of a backup segments or journal are enough: what else makes a data folder is made again.
+
     Raises:  StoreInUse, StoreNewer, StoreUnreadable, StoreFull.
     """
-    layout.prepare(create=False)
+    layout.prepare(create=layout.has_content())
     for folder in (layout.locks, layout.segments, layout.sessions):
         folder.mkdir(exist_ok=True)
     presence = open_presence(layout, exclusive=True)

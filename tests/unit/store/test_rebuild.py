@@ -10,7 +10,7 @@ import pytest
 
 from pinfold.core import multihash
 from pinfold.core.cid import CID
-from pinfold.core.errors import CatalogueLost, StoreInUse
+from pinfold.core.errors import CatalogueLost, StoreInUse, StoreUnreadable
 from pinfold.store import Store
 from pinfold.store.layout import SEGMENT_HEADER, Layout
 from pinfold.store.rebuild import rebuild
@@ -137,6 +137,31 @@ def test_a_damaged_line_costs_one_pin_and_is_told(tmp_path: Path) -> None:
     store = Store(tmp_path / "data")
     assert {cid for cid, _ in store.pins.rows()} == {cids[0], cids[2]}
     store.close()
+
+
+def test_of_a_backup_segments_and_journal_are_enough(tmp_path: Path) -> None:
+    store = Store(tmp_path / "data")
+    cid = pinned_file(store, b"kept" * 1000, "kept")
+    store.close()
+    backup = tmp_path / "backup"
+    shutil.copytree(tmp_path / "data" / "segments", backup / "segments")
+    shutil.copy(tmp_path / "data" / "pins.journal", backup)
+    (backup / "platform.sqlite3").touch()
+    (backup / "platform.id").touch()
+    found = rebuild(Layout(backup))
+    assert (found.pins, found.journal_missing, found.incomplete) == (1, False, [])
+    assert (backup / "VERSION").read_text() == "1\n"
+    restored = Store(backup)
+    assert [pinned for pinned, _ in restored.pins.rows()] == [cid]
+    restored.close()
+
+
+@pytest.mark.parametrize("name", ["", "segments"])
+def test_a_folder_without_content_is_not_made_into_a_data_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty" / name).mkdir(parents=True)
+    with pytest.raises(StoreUnreadable, match="no data folder"):
+        rebuild(Layout(tmp_path / "empty"))
+    assert os.listdir(tmp_path / "empty") == ([name] if name else [])
 
 
 def test_nobody_else_may_have_the_folder_open(store: Store) -> None:

@@ -18,26 +18,31 @@ scheme = HTTPBearer(auto_error=False, description="A token: `pf_…`. `pinfold u
 async def authenticate(
     request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]
 ) -> Caller:
-    """The caller, counted against their limits.
+    """The caller, counted against their limits, once a request however often it is asked.
 
     Guesses are counted against the limit of their address.
     Raises:  Unauthorised, Forbidden, TooManyRequests.
     """
+    state = request.scope["state"]
+    known: Caller | None = state.get("caller")
+    if known is not None:
+        return known
     accounts: AccountsService = request.app.state.services.accounts
     try:
         if given is None:
             raise Unauthorised("this request needs a bearer token")
         caller = await accounts.authenticate(
-            given.credentials, address=address_of(request), request_id=request.scope["state"]["request_id"]
+            given.credentials, address=address_of(request), request_id=state["request_id"]
         )
     except Unauthorised:
         await limit_address(request)
         raise
-    request.scope["state"]["organisation_id"] = caller.organisation_id
+    state["organisation_id"] = caller.organisation_id
     requests: RequestMeter = request.app.state.services.requests
     requests.count(caller.organisation_id)  # as it begins: a hundred at once must not all be within the day's quota
     await limit_caller(request, caller)
     await accounts.spend(caller)
+    state["caller"] = caller
     return caller
 
 

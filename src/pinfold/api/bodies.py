@@ -1,4 +1,4 @@
-"""How large the body of a request may be, by where it goes; one table."""
+"""How large the body of a request may be, and how many values it may hold, by where it goes; one table."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ MAX_BODY_BYTES: Final = 64 * 1024
 """Of everything that is not listed here: JSON of a few fields."""
 MAX_BULK_BYTES: Final = 16 << 20
 """Of lists: 10,000 entries of CIDs, names and metadata."""
+MAX_VALUES: Final = 20_000
+"""In the JSON of a body: a list of 10,000 CIDs or ids, and more than stands around it."""
+MAX_BULK_VALUES: Final = 640_000
+"""In a list of 10,000 pins: 64 of each, though most have ten."""
 UPLOADS: Final = "/api/v1/files"
 
 _STREAMED: Final = (
@@ -16,6 +20,7 @@ _STREAMED: Final = (
     re.compile(rf"{UPLOADS}/tus(/[^/]*)?"),
 )
 _STREAMED_PUT: Final = re.compile(rf"{UPLOADS}/[^/]+")
+_PINS: Final = "/api/v1/pins/bulk/add"
 _BULK: Final = re.compile(r"/api/v1/(files/missing|files/batch/[a-z]+|pins/bulk/[a-z]+|usage/would-free)")
 
 
@@ -26,3 +31,8 @@ def limit_of(method: str, path: str) -> int | None:
     if method in ("POST", "PATCH") and any(pattern.fullmatch(path) for pattern in _STREAMED):
         return None
     return MAX_BULK_BYTES if _BULK.fullmatch(path) else MAX_BODY_BYTES
+
+
+def most_values(path: str) -> int:
+    """How many values the JSON may hold that is sent to a path; to read more would cost more than any request does."""
+    return MAX_BULK_VALUES if path == _PINS else MAX_VALUES

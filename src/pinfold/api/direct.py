@@ -4,6 +4,8 @@ The framework looks a route up twice and takes every parameter that an endpoint 
 calls, which is most of the time of a small answer.  Here the same declarations are read once.  A request that is as it
 should be goes straight to its endpoint; whatever is not (a wrong parameter, another kind of body, an unknown path) goes
 to the framework, which knows how to say what is wrong, and so does any endpoint that declares more than is known here.
+
+Whoever calls is let in, or refused, before a body is read: the framework would read and parse it first, for anybody.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Message, Receive, Scope, Send
 
-from pinfold.api import auth, errors
+from pinfold.api import auth, bodies, errors, reading
 from pinfold.api.envelope import made
 from pinfold.api.limits import limit_address
 from pinfold.services.accounts import Scope as TokenScope
@@ -113,8 +115,8 @@ class _Endpoint:
             raise _Unusual
         return arguments
 
-    async def answer(self, request: Request, arguments: dict[str, Any]) -> Response:
-        """What the endpoint answers.  Raises: what it raises, and what keeps the caller out."""
+    async def admit(self, request: Request, arguments: dict[str, Any]) -> None:
+        """Let the caller in, as an argument.  Raises: what keeps them out."""
         if self._caller is not None:
             name, scope = self._caller
             caller = await auth.authenticate(request, await auth.scheme(request))
@@ -124,6 +126,9 @@ class _Endpoint:
         elif self._is_anonymous:
             await limit_address(request)
             arguments[self._nothing_for or ""] = None
+
+    async def answer(self, request: Request, arguments: dict[str, Any]) -> Response:
+        """What the endpoint answers.  Raises: what it raises."""
         if self._request_name is not None:
             arguments[self._request_name] = request
         result = await self._call(**arguments)
@@ -142,6 +147,7 @@ class Direct:
     def __init__(self, api: FastAPI, routes: Iterable[BaseRoute]) -> None:
         """``routes`` are those of ``api``, in its order."""
         self._api = api
+        self._reading = reading.Reading()
         self._by_path: dict[tuple[str, str], tuple[APIRoute, _Endpoint | None]] = {}
         self._by_pattern: dict[str, list[tuple[APIRoute, _Endpoint | None]]] = {}
         for route in routes:
@@ -162,23 +168,45 @@ class Direct:
         if found is None:
             return await self._api(scope, receive, send)
         route, endpoint, matched = found
+        arguments: dict[str, Any] | None
         try:
             arguments = endpoint.read(scope, matched)
         except _Unusual:
-            return await self._api(scope, receive, send)
+            if endpoint.body is None:
+                return await self._api(scope, receive, send)
+            arguments = None
         request = Request(scope, receive)
+        scope["app"], scope["route"], scope["path_params"] = self._api, route, dict(matched)
         try:
+            await endpoint.admit(request, {} if arguments is None else arguments)
             if endpoint.body is not None:
                 body = await _body(receive)
-                try:
-                    _take_body(arguments, endpoint.body, request, body)
-                except _Unusual:
+                await self._reading.check(body, bodies.most_values(scope["path"]))
+                if arguments is None or not await self._take_body(arguments, endpoint.body, request, body):
                     return await self._api(scope, _again(body, receive), send)
-            scope["app"], scope["route"], scope["path_params"] = self._api, route, dict(matched)
+            assert arguments is not None
             response = await endpoint.answer(request, arguments)
         except Exception as exc:  # noqa: BLE001 - around a request: one table has an answer for each
             response = await errors.respond(request, exc)
         await response(scope, receive, send)
+
+    async def _take_body(self, arguments: dict[str, Any], parameter: _Parameter, request: Request, body: bytes) -> bool:
+        """Whether the body is as it should be, or the framework is to say what is wrong.
+
+        Raises:  RequestValidationError for a large one: the framework would hold up the others.
+        """
+        if not body:
+            return not parameter.is_required
+        if not reading.is_json(request.headers.get("content-type", "")):
+            return False
+        if len(body) > reading.SMALL_BYTES:
+            arguments[parameter.name] = await self._reading.read(body, parameter.validate)
+            return True
+        try:
+            _take(arguments, parameter, json.loads(body))
+        except (ValueError, RecursionError, _Unusual):
+            return False
+        return True
 
     def _find(self, method: str, path: str) -> tuple[APIRoute, _Endpoint, Mapping[str, str]] | None:
         entry, matched = self._by_path.get((method, path)), {}
@@ -210,20 +238,6 @@ def _take(arguments: dict[str, Any], parameter: _Parameter, sent: Any) -> None:
     if wrong:
         raise _Unusual
     arguments[parameter.name] = value
-
-
-def _take_body(arguments: dict[str, Any], parameter: _Parameter, request: Request, body: bytes) -> None:
-    if not body:
-        if parameter.is_required:
-            raise _Unusual
-        return
-    if not request.headers.get("content-type", "").startswith("application/json"):
-        raise _Unusual
-    try:
-        said = json.loads(body)
-    except (ValueError, RecursionError):
-        raise _Unusual from None
-    _take(arguments, parameter, said)
 
 
 async def _body(receive: Receive) -> bytes:

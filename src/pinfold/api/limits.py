@@ -42,7 +42,11 @@ async def limit_caller(request: Request, caller: Caller) -> None:
 
 
 async def limit_address(request: Request) -> None:
-    """Count a request without a good token, by its address.  Raises: TooManyRequests."""
+    """Count a request without a good token, by its address, once.  Raises: TooManyRequests."""
+    state = request.scope["state"]
+    if state.get("address_is_counted"):
+        return
+    state["address_is_counted"] = True
     rates: RatesService = request.app.state.services.rates
     _tell(request, await rates.take_anonymous(address_of(request)))
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from pinfold.api import bodies, errors, texts
+from pinfold.api import bodies, errors
 from pinfold.telemetry import fields, logger, metrics, request_ids
 
 log = logger("api")
@@ -60,6 +60,8 @@ class Outermost:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 marks = [(b"x-request-id", request_id.encode("ascii")), *state.get("answer_headers", ())]
+                if status >= 400 and _waits_for_go_ahead(scope):
+                    marks.append((b"connection", b"close"))
                 message["headers"] = [*message["headers"], *marks]
             await send(message)
 
@@ -107,28 +109,24 @@ class Outermost:
         if length.isdigit() and int(length) > limit:
             return await errors.answer(request, 413, too_large, "PAYLOAD_TOO_LARGE")(scope, receive, send)
         received = 0
-        parts: list[bytes] = []
 
         async def receive_checked() -> Message:
             nonlocal received
             message = await receive()
             if message["type"] != "http.request":
                 return message
-            part = message.get("body", b"")
-            received += len(part)
+            received += len(message.get("body", b""))
             if received > limit:
                 raise HTTPException(413, too_large)
-            parts.append(part)
-            if not message.get("more_body", False):
-                try:
-                    texts.check_body(parts[0] if len(parts) == 1 else b"".join(parts))
-                except ValueError as exc:
-                    raise HTTPException(422, f"body: {exc}") from None
-                finally:
-                    parts.clear()
             return message
 
         await self._app(scope, receive_checked, send)
+
+
+def _waits_for_go_ahead(scope: Scope) -> bool:
+    """Whether the client asked before it sends the body: refused, it may leave it out, and what came next on the
+    connection would be taken for it."""
+    return any(name == b"expect" for name, _ in scope["headers"])
 
 
 # To look up a series takes longer than to count; there are no more than methods, routes and statuses make.

@@ -124,6 +124,7 @@ def test_copies_default_to_what_the_engine_has_and_more_are_refused_with_the_num
         ({"cid": NOWHERE, "metadata": {"a": 1}}, 422),
         ({"cid": NOWHERE, "expires_at": "2027-01-01T00:00:00"}, 422),
         ({"cid": NOWHERE, "expires_at": "soon"}, 422),
+        ({"cid": NOWHERE, "expires_at": "2020-01-01T00:00:00Z"}, 400),
     ],
 )
 def test_what_is_no_wish_is_refused_and_leaves_nothing(tmp_path: Path, wish: dict[str, Any], status: int) -> None:
@@ -137,6 +138,26 @@ def test_what_is_no_wish_is_refused_and_leaves_nothing(tmp_path: Path, wish: dic
             assert (await on.api.get(PINS)).json()["pagination"]["total"] == 0
 
     run(go())
+
+
+def test_an_end_that_is_over_is_refused_by_every_door_and_changes_nothing(play: Play) -> None:
+    async def story(on: Platform) -> None:
+        made = data(await on.api.post(PINS, json={"cid": NOWHERE}), 202)
+        over = {"expires_at": "2020-01-01T00:00:00Z"}
+        for answer in (
+            await on.api.post(PINS, json={"cid": NOWHERE, **over}),
+            await on.api.post(f"{PINS}/{NOWHERE}", json=over),
+            await on.api.patch(f"{PINS}/{made['id']}", json=over),
+            await on.api.post(f"{PINS}/bulk/renew", json={"ids": [made["id"]], **over}),
+        ):
+            assert answer.status_code == 400, answer.text
+            assert answer.json()["error"] == "expires_at lies in the past"
+        added = data(await on.api.post(f"{PINS}/bulk/add", json={"pins": [{"cid": NOWHERE, "name": "b", **over}]}))
+        assert (added["refused"], added["items"][0]["error"]) == (1, "expires_at lies in the past")
+        listed = (await on.api.get(PINS)).json()["data"]
+        assert [(one["id"], one["expires_at"]) for one in listed] == [(made["id"], None)]
+
+    play(story)
 
 
 def test_lists_are_filtered_and_paged(play: Play) -> None:

@@ -69,8 +69,8 @@ class PinWish(BaseModel):
     )
     expires_at: Moment | None = Field(
         None,
-        description="Until when it is wanted; some time after that the pin is removed.",
-        examples=["2027-01-31T12:00:00Z"],
+        description="Until when it is wanted, not in the past; some time after that the pin is removed.",
+        examples=["2099-01-31T12:00:00Z"],
     )
 
     def wanted(self, cid: CID) -> Wanted:
@@ -108,7 +108,7 @@ class PinChanges(BaseModel):
     origins: list[Origin] = Field(
         default_factory=list, max_length=MAX_ORIGINS, description="Multiaddrs in the place of those there are."
     )
-    expires_at: Moment | None = Field(None, description="Until when it is wanted; null for no end.")
+    expires_at: Moment | None = Field(None, description="Until when it is wanted, not in the past; null for no end.")
 
 
 class Pin(BaseModel):
@@ -275,7 +275,7 @@ class PinsToRemove(BaseModel):
 class PinsToRenew(PinsToRemove):
     """Requests that are to be kept until another time, and looked at afresh."""
 
-    expires_at: Moment | None = Field(None, description="Until when they are wanted; null for no end.")
+    expires_at: Moment | None = Field(None, description="Until when they are wanted, not in the past; null for no end.")
 
 
 class BulkItem(BaseModel):

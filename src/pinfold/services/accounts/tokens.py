@@ -15,7 +15,7 @@ from pinfold.db.paging import Wanted
 from pinfold.services.accounts import secret
 from pinfold.services.accounts.model import Caller, Scope
 from pinfold.services.accounts.records import Listed, Token
-from pinfold.services.clock import Clock, utc_now
+from pinfold.services.clock import Clock, require_to_come, utc_now
 
 
 class TokensService:
@@ -78,8 +78,7 @@ def _refuse(
     if missing := wanted - caller.scopes:
         raise Forbidden(f"a token cannot be given what its maker lacks: {', '.join(sorted(missing))}")
     _self(caller)
-    if expires_at is not None and expires_at <= now:
-        raise InvalidInput("expires_at lies in the past")
+    require_to_come(expires_at, now)
     if uses is not None and uses < 1:
         raise InvalidInput("a token needs at least one use")
     if caller.kind == "session":

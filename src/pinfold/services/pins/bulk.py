@@ -20,7 +20,7 @@ from pinfold.db import changes as db_changes
 from pinfold.db.changes import Actor
 from pinfold.db.models import PinRow
 from pinfold.services.accounts import Caller
-from pinfold.services.clock import Clock, utc_now
+from pinfold.services.clock import Clock, require_to_come, utc_now
 from pinfold.services.pins import changes
 from pinfold.services.pins.changes import Answered, Asked
 from pinfold.services.pins.model import Wanted
@@ -81,6 +81,7 @@ class BulkPins:
 
     async def _accept(self, caller: Caller, wish: Wanted) -> Asked | BulkResult:
         try:
+            require_to_come(wish.expires_at, self._clock())
             check_origins(wish.origins, allow_private=self._allow_private_origins)
             replication = await self._tiers.choose(wish.tier, wish.replication_factor_min, wish.replication_factor_max)
         except PinfoldError as exc:
@@ -92,7 +93,8 @@ class BulkPins:
         return await self._in_parts(caller, _remove, pin_ids)
 
     async def renew(self, caller: Caller, pin_ids: Sequence[str], expires_at: datetime | None) -> list[BulkResult]:
-        """Keep requests until ``expires_at``, None for no end, and have them looked at afresh."""
+        """Keep requests until ``expires_at`` (None: for good) and look at them afresh.  Raises: InvalidInput."""
+        require_to_come(expires_at, self._clock())
         return await self._in_parts(caller, _renew, pin_ids, expires_at)
 
     async def _in_parts(

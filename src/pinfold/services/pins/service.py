@@ -11,7 +11,7 @@ from pinfold.core.errors import PinNotFound
 from pinfold.db import Database, pin_lists, pins, roots
 from pinfold.db.pin_lists import PinFilter
 from pinfold.services.accounts import Caller
-from pinfold.services.clock import Clock, utc_now
+from pinfold.services.clock import Clock, require_to_come, utc_now
 from pinfold.services.pins import changes, reporting
 from pinfold.services.pins.asking import Asking
 from pinfold.services.pins.changes import Asked
@@ -48,6 +48,7 @@ class PinsService:
 
         Raises:  ReplicationImpossible, QuotaExceeded, InvalidInput; AddressRefused for an origin.
         """
+        require_to_come(wanted.expires_at, self._clock())
         check_origins(wanted.origins, allow_private=self._allow_private_origins)
         asked = Asked(caller.actor, wanted, await self._choose(wanted))
         row, is_new = await self._asking.ask(caller.organisation_id, asked)
@@ -82,6 +83,7 @@ class PinsService:
                  an origin.
         """
         changed = dict(values)
+        require_to_come(changed.get("expires_at"), self._clock())
         check_origins(changed.get("origins", ()), allow_private=self._allow_private_origins)
         if {"tier", "replication_factor_min", "replication_factor_max"} & changed.keys():
             chosen = await self._tiers.choose(

@@ -486,10 +486,15 @@ class ReconciliationRow(Base):
     __table_args__ = (
         CheckConstraint("lane IN (0, 1)", name="lane"),
         Index(None, "lane", "priority", "due_at"),
+        Index(None, "lane", "organisation_id", "priority", "due_at"),
         Index(None, "lease_expires_at"),
     )
 
     root: Mapped[str] = mapped_column(Text, primary_key=True)
+    organisation_id: Mapped[str] = mapped_column(String(36), default="", server_default="")
+    """In whose turn it is looked at: that of whoever asked last, of the several that may name it; empty for nobody's.
+
+    It is no tenant's row, and goes on when that organisation does not."""
     generation: Mapped[int]
     """Grows with every change of the wish, so that a worker sees that its outcome is of yesterday."""
     lane: Mapped[int] = mapped_column(default=0)

@@ -9,7 +9,6 @@ from functools import cache
 from typing import Final, cast
 
 from sqlalchemy import (
-    ColumnElement,
     Insert,
     Table,
     Update,
@@ -17,18 +16,17 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    or_,
     select,
     tuple_,
     update,
 )
 from sqlalchemy.orm import Session
 
-from pinfold.db import dialect
+from pinfold.db import dialect, scope, turns
 from pinfold.db.models import ReconciliationRow as Row
+from pinfold.db.turns import FIRST, PRIORITIES, Turn, is_free
 
 _ORDINARY = 1
-_PRIORITIES = (2, 1, 0)
 _TABLE: Final = cast(Table, Row.__table__)
 
 
@@ -47,10 +45,17 @@ def mark_due(session: Session, root: str, now: datetime, priority: int = _ORDINA
 
 
 def mark_all_due(session: Session, priorities: Mapping[str, int], now: datetime) -> None:
-    """The same for many roots, each with its priority; one that waits already keeps the higher one."""
+    """The same for many roots, each with its priority; one that waits already keeps the higher one.
+
+    They wait in the turns of the organisation that the session is bound to.
+    """
     if priorities:
+        whose = scope.whose(session)
         # In one order everywhere, so that nobody waits in a ring.
-        rows = [{"root": root, "priority": priorities[root], "due_at": now} for root in sorted(priorities)]
+        rows = [
+            {"root": root, "priority": priorities[root], "due_at": now, "organisation_id": whose}
+            for root in sorted(priorities)
+        ]
         session.connection().execute(_upsert(dialect.is_sqlite(session)), rows)
 
 
@@ -61,6 +66,7 @@ def _upsert(is_sqlite: bool) -> Insert:
     new = statement.excluded
     return statement.values(
         root=bindparam("root"),
+        organisation_id=bindparam("organisation_id"),
         generation=1,
         lane=Lane.LOOK.value,
         priority=bindparam("priority"),
@@ -69,6 +75,7 @@ def _upsert(is_sqlite: bool) -> Insert:
     ).on_conflict_do_update(
         index_elements=[_TABLE.c.root],
         set_={
+            "organisation_id": case((new.organisation_id == "", _TABLE.c.organisation_id), else_=new.organisation_id),
             "generation": _TABLE.c.generation + 1,
             "lane": new.lane,
             "priority": case((_TABLE.c.priority > new.priority, _TABLE.c.priority), else_=new.priority),
@@ -79,37 +86,24 @@ def _upsert(is_sqlite: bool) -> Insert:
 
 
 def lease(
-    session: Session, owner: str, lane: Lane, limit: int, now: datetime, until: datetime
-) -> Sequence[tuple[str, int, int]]:
-    """Up to ``limit`` due roots of a lane, now held by ``owner`` until ``until``; the urgent first, then the oldest.
+    session: Session, owner: str, lane: Lane, limit: int, now: datetime, until: datetime, turn: Turn = FIRST
+) -> Sequence[tuple[str, int, int, str]]:
+    """Up to ``limit`` due roots of a lane, now held by ``owner`` until ``until``: as many of each organisation.
 
-    Shape:  root, generation, attempts.
+    Shape:  root, generation, attempts, the organisation in whose turn it came.
     """
-    roots: list[str] = []
-    for priority in _PRIORITIES:  # one at a time: each is a range of the index
-        if len(roots) < limit:
-            due = (
-                select(Row.root)
-                .where(Row.lane == lane, Row.priority == priority, Row.due_at <= now, _is_free(now))
-                .order_by(Row.due_at)
-                .limit(limit - len(roots))
-            )
-            roots.extend(session.scalars(dialect.for_update(due, skip_locked=True)))
+    roots = turns.take(session, lane, limit, now, turn)
     if not roots:
         return []
     leased = session.execute(  # guarded, for databases that lock no rows
         update(Row)
-        .where(Row.root.in_(roots), _is_free(now))
+        .where(Row.root.in_(roots), is_free(now))
         .values(lease_owner=owner, lease_expires_at=until)
         .execution_options(synchronize_session=False)
-        .returning(Row.root, Row.generation, Row.attempts)
+        .returning(Row.root, Row.generation, Row.attempts, Row.organisation_id)
     )
-    found = {root: (root, generation, attempts) for root, generation, attempts in leased}
+    found = {row[0]: (row[0], row[1], row[2], row[3]) for row in leased}
     return [found[root] for root in roots if root in found]
-
-
-def _is_free(now: datetime) -> ColumnElement[bool]:
-    return or_(Row.lease_owner.is_(None), Row.lease_expires_at <= now)
 
 
 def extend(session: Session, owner: str, roots: Sequence[str], until: datetime) -> None:
@@ -190,7 +184,7 @@ def next_due(session: Session, lanes: Sequence[Lane] = tuple(Lane)) -> datetime 
         .limit(1)
         .scalar_subquery()
         for lane in lanes
-        for priority in _PRIORITIES
+        for priority in PRIORITIES
     ]
     runs_out = select(func.min(Row.lease_expires_at)).where(Row.lane.in_(lanes)).scalar_subquery()
     times = session.execute(select(*firsts, runs_out)).one()

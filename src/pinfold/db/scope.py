@@ -45,6 +45,12 @@ def bound_to(session: Session) -> str:
     return organisation_id
 
 
+def whose(session: Session) -> str:
+    """The organisation that the session is bound to; an empty string where it is bound to none or to all."""
+    organisation_id: str = session.info.get(_KEY, "")
+    return "" if organisation_id == EVERYBODY else organisation_id
+
+
 def require_everybody(session: Session) -> None:
     """Make sure that the session serves all organisations.  Raises: OutOfScope."""
     if session.info.get(_KEY) != EVERYBODY:

@@ -81,7 +81,8 @@ class PinOptions:
     """How a pin is to be carried out."""
 
     may_fetch: bool = True
-    """Whether content that the engine does not have is searched for and fetched, which may take long."""
+    """Whether content that the engine does not have is searched for and fetched, which may take long.  Where not, it is
+    said at least whether there is anybody to ask: ``FetchFailed`` where nobody is, else ``BlockNotFound``."""
     origins: tuple[str, ...] = ()
     """Multiaddrs of nodes that may have the content."""
     max_bytes: int | None = None

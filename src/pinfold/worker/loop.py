@@ -19,6 +19,9 @@ _LONGEST_PAUSE_S: Final = 0.25
 _PAUSE_PER_LEASE_S: Final = 0.01
 """A lease of many costs little more than one of one.  So there is a pause after each, the longer the more come, which
 ends early when half of the places are free and more is known to wait."""
+_FETCH_S: Final = 10.0
+"""How long a fetch goes on undisturbed: then it is broken off for an organisation that has none, and resumed later."""
+_LOOK_FOR_OTHERS_S: Final = 1.0
 _AFTER_FAILURE_S: Final = 1.0  # the database could not be asked; do not spin
 
 
@@ -34,6 +37,9 @@ class Worker:
         self._paused_until = 0.0
         self._is_behind = False
         self._running: dict[asyncio.Task[None], Lease] = {}
+        self._since: dict[asyncio.Task[None], float] = {}
+        self._others_at = 0.0
+        """When to look again for organisations that wait for others' fetches."""
 
     def wake(self) -> None:
         """Say that there is work; called in the loop's thread."""
@@ -65,6 +71,8 @@ class Worker:
         """
         running = Counter(lease.lane for lease in self._running.values())
         free = {lane: limit - running[lane] for lane, limit in self._limits.items()}
+        if free[Lane.FETCH] <= 0:
+            await self._make_way()
         pause_s = self._paused_until - asyncio.get_running_loop().time()
         if pause_s > 0 and not (self._is_behind and free[Lane.LOOK] >= self._limits[Lane.LOOK] / 2):
             return pause_s
@@ -74,7 +82,7 @@ class Worker:
         try:
             if ask_first and (wait_s := await self._reconciler.seconds_to_next(lanes)) != 0:
                 return wait_s
-            leases = await self._reconciler.lease(free[Lane.LOOK], free[Lane.FETCH])
+            leases = await self._reconciler.lease(free[Lane.LOOK], free[Lane.FETCH], self._fetching())
             if not leases:
                 return await self._reconciler.seconds_to_next(lanes) or _LONGEST_SLEEP_S
         except DATABASE_FAILURES as exc:  # the next round may find it well again
@@ -86,11 +94,13 @@ class Worker:
         for lease in leases:
             task = asyncio.create_task(self._work(lease))
             self._running[task] = lease
+            self._since[task] = asyncio.get_running_loop().time()
             task.add_done_callback(self._ended)
         return 0.0
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
+        self._since.pop(task, None)
         self._wake.set()
         if not task.cancelled() and (exc := task.exception()) is not None:
             log.error("job could not be put off; its lease runs out by itself", **{fields.ERROR: repr(exc)})
@@ -104,6 +114,28 @@ class Worker:
             await self._reconciler.put_off(lease)
         else:
             metrics.RECONCILIATIONS.labels("carried out").inc()
+
+    def _fetching(self) -> Counter[str]:
+        """How many fetches of each organisation run."""
+        return Counter(lease.organisation_id for lease in self._running.values() if lease.lane is Lane.FETCH)
+
+    async def _make_way(self) -> None:
+        """Where an organisation waits that has no fetch, break off a long one of those that have most."""
+        now = asyncio.get_running_loop().time()
+        if now < self._others_at:
+            return
+        self._others_at = now + _LOOK_FOR_OTHERS_S
+        fetching = self._fetching()
+        long = [
+            (-fetching[lease.organisation_id], self._since[task], lease.cid)
+            for task, lease in self._running.items()
+            if lease.lane is Lane.FETCH and now - self._since[task] >= _FETCH_S
+        ]
+        try:
+            if long and (await self._reconciler.waiting_to_fetch()).difference(fetching):
+                self._reconciler.interrupt(min(long)[-1])
+        except DATABASE_FAILURES as exc:
+            log.error("cannot see who waits", **{fields.ERROR: repr(exc)})
 
     async def _sleep(self, seconds: float | None) -> None:
         timeout_s = _LONGEST_SLEEP_S if seconds is None else min(seconds, _LONGEST_SLEEP_S)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -156,11 +157,11 @@ def test_a_database_that_is_away_for_a_while_is_waited_for(tmp_path: Path, monke
         async with running(tmp_path) as at:
             lease, failures = at.reconciler.lease, [1, 2, 3]
 
-            async def flaky(looks: int, fetches: int) -> object:
+            async def flaky(*free: Any) -> object:
                 if failures:
                     failures.pop()
                     raise OperationalError("SELECT", None, Exception("locked"))
-                return await lease(looks, fetches)
+                return await lease(*free)
 
             monkeypatch.setattr(at.reconciler, "lease", flaky)
             await at.ask(cid)

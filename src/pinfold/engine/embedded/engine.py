@@ -57,8 +57,11 @@ class EmbeddedEngine:
         """Pinned when this returns.  See ``Engine.pin``."""
         try:
             return await self._run(lambda: self._pin_local(cid, options.max_bytes))
-        except BlockNotFound:
-            if self._retriever is None or not options.may_fetch:
+        except BlockNotFound as exc:
+            if self._retriever is None:
+                raise
+            self._retriever.require_somebody(exc, options.origins)
+            if not options.may_fetch:
                 raise
         fetch = functools.partial(self._fetch, self._retriever, cid, options)
         return await asyncio.get_running_loop().run_in_executor(self._fetchers, fetch)

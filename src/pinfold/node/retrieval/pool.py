@@ -14,6 +14,7 @@ from pinfold.node.retrieval.model import RetrievalSettings
 from pinfold.node.retrieval.multiaddr import http_url
 from pinfold.node.retrieval.source import Source
 
+NAME_SOMEBODY: Final = "Name origins, or set gateways to fetch from."
 _MAX_ORIGINS: Final = 20  # as many as the Pinning Service API lets a request have
 _MAX_SOURCES: Final = 50
 

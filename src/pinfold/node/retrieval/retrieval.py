@@ -46,7 +46,7 @@ from pinfold.node.gateway_http import shown
 from pinfold.node.retrieval.branch import fetch_branch
 from pinfold.node.retrieval.frontier import Found, Frontier, Wanted, has_links
 from pinfold.node.retrieval.model import RetrievalProgress, RetrievalSettings, Retrieved
-from pinfold.node.retrieval.pool import SourcePool
+from pinfold.node.retrieval.pool import NAME_SOMEBODY, SourcePool
 from pinfold.node.retrieval.schedule import Query, Schedule, Single, Stream, Task
 from pinfold.node.retrieval.source import Lacks, Lied, OffersNoCar, Source
 from pinfold.node.retrieval.transfers import Transfers
@@ -316,7 +316,7 @@ class Retrieval:
     def _nobody_has(self, cid: CID) -> FetchFailed:
         frontier = self._frontier
         more = f" (nor {frontier.missing - 1:,} others)" if frontier.missing > 1 else ""
-        hint = "" if self._pool.sources else "Name origins, or set gateways to fetch from."
+        hint = "" if self._pool.sources else NAME_SOMEBODY
         return FetchFailed(
             f"nobody had block {cid}{more}: {self._pool.story()}.  {frontier.blocks:,} blocks "
             f"({frontier.bytes:,} bytes) of {self._cid} are here",

@@ -9,13 +9,13 @@ from typing import Final
 import httpx
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import QuotaExceeded, Stopped
+from pinfold.core.errors import BlockNotFound, FetchFailed, QuotaExceeded, Stopped
 from pinfold.core.pin import PinMode
 from pinfold.node import Node
 from pinfold.node.gateway_http import gateway_url
 from pinfold.node.guarded_http import guarded_client
 from pinfold.node.retrieval.model import RetrievalProgress, RetrievalSettings, Retrieved
-from pinfold.node.retrieval.pool import Clients, SourcePool
+from pinfold.node.retrieval.pool import NAME_SOMEBODY, Clients, SourcePool
 from pinfold.node.retrieval.retrieval import Retrieval
 from pinfold.node.retrieval.routers import providers
 from pinfold.node.retrieval.transfers import Transfers
@@ -106,6 +106,14 @@ class Retriever:
             with self._lock:
                 self._running.discard(retrieval)
                 self._none_runs.notify_all()
+
+    def require_somebody(self, missing: BlockNotFound, origins: Sequence[str]) -> None:
+        """Pass where a retrieval would have anybody to ask for what is missing.  Raises: FetchFailed."""
+        if self._settings.gateways or self._settings.routers:
+            return
+        pool = SourcePool(self._settings, self._clients, origins)
+        if not pool.sources:
+            raise FetchFailed(f"{missing}: {pool.story()}", hint=NAME_SOMEBODY) from missing
 
     def _pinned(self, cid: CID, max_bytes: int | None) -> Retrieved | None:
         """What is pinned recursively already; None where something is to be done."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session
 
 from pinfold.core.cid import CID
 from pinfold.core.errors import BlockNotFound, Corrupt, PinfoldError, QuotaExceeded, Stopped
-from pinfold.db import Database, reconciliations, wishes
+from pinfold.db import Database, reconciliations, turns, wishes
 from pinfold.db.reconciliations import Lane
 from pinfold.db.session import DATABASE_FAILURES
+from pinfold.db.turns import Turn
 from pinfold.db.wishes import Wish
 from pinfold.engine import Content, Engine, PeerStatus, PinOptions, TrackerStatus
 from pinfold.services.clock import Clock, utc_now
-from pinfold.services.pins.fetching import fetching
+from pinfold.services.pins.fetching import Fetching, fetching
 from pinfold.services.pins.locks import CIDLocks
 from pinfold.services.pins.model import root_of
 from pinfold.services.pins.recording import Outcome, Recorder
@@ -49,6 +50,8 @@ class Lease:
     lane: Lane
     wish: Wish
     """As it was when the lease began."""
+    organisation_id: str = ""
+    """In whose turn it came."""
 
 
 class Reconciler:
@@ -63,12 +66,34 @@ class Reconciler:
         self._owner = owner
         self._clock = clock
         self._recorder = Recorder(database, owner, clock)
+        self._fetches: dict[CID, Fetching] = {}
+        self._served_last = dict.fromkeys(Lane, "")
 
-    async def lease(self, looks: int, fetches: int | None = None) -> list[Lease]:
-        """Up to ``looks`` CIDs to look at and ``fetches`` (None: as many) to fetch, for ``LEASE`` unless extended."""
+    async def lease(
+        self, looks: int, fetches: int | None = None, fetching: Mapping[str, int] | None = None
+    ) -> list[Lease]:
+        """Up to ``looks`` CIDs to look at and ``fetches`` (None: as many) to fetch, for ``LEASE`` unless extended.
+
+        ``fetching`` says how many fetches of each organisation run already: who has fewest comes first.
+        """
         now = self._clock()
         limits = {Lane.LOOK: looks, Lane.FETCH: looks if fetches is None else fetches}
-        return await self._database.background.write(_lease, self._owner, limits, now, now + LEASE)
+        at = {lane: Turn(after) for lane, after in self._served_last.items()}
+        at[Lane.FETCH] = Turn(self._served_last[Lane.FETCH], fetching or {})
+        leases = await self._database.background.write(_lease, self._owner, limits, now, now + LEASE, at)
+        self._served_last.update({lease.lane: lease.organisation_id for lease in leases})
+        return leases
+
+    async def waiting_to_fetch(self) -> set[str]:
+        """Organisations that have something to be fetched and not begun; some of them, where they are very many."""
+        after = self._served_last[Lane.FETCH]
+        read = self._database.everybody.read
+        return set(await read(turns.organisations_waiting, Lane.FETCH, self._clock(), after))
+
+    def interrupt(self, cid: CID) -> None:
+        """Have a fetch end soon, to be gone on with when its turn comes; what came of it is kept."""
+        if (fetch := self._fetches.get(cid)) is not None:
+            fetch.stop.set()
 
     async def extend(self, leases: Sequence[Lease]) -> None:
         """Keep leases whose work takes longer."""
@@ -129,7 +154,8 @@ class Reconciler:
         return _of(lease, statuses=statuses, content=content, again_in=again_in)
 
     async def _look(self, lease: Lease) -> Content | None:
-        return await self._engine.pin(lease.cid, PinOptions(may_fetch=False, max_bytes=lease.wish.max_bytes))
+        options = PinOptions(may_fetch=False, origins=tuple(lease.wish.origins), max_bytes=lease.wish.max_bytes)
+        return await self._engine.pin(lease.cid, options)
 
     async def _fetch(self, lease: Lease) -> Content | None:
         async with fetching(self._database, self._clock, str(lease.cid)) as fetch:
@@ -139,7 +165,11 @@ class Reconciler:
                 progress=fetch.tell,
                 stop=fetch.stop,
             )
-            return await self._engine.pin(lease.cid, options)
+            self._fetches[lease.cid] = fetch
+            try:
+                return await self._engine.pin(lease.cid, options)
+            finally:
+                del self._fetches[lease.cid]
 
     async def _failed(self, lease: Lease, exc: PinfoldError) -> Outcome:
         # Corrupt bytes and a full quota do not heal by trying again; nearly everything else may be mended from outside.
@@ -200,16 +230,19 @@ class Reconciler:
             await self._database.background.write(reconciliations.mark_all_due, priorities, self._clock())
 
 
-def _lease(session: Session, owner: str, limits: dict[Lane, int], now: datetime, until: datetime) -> list[Lease]:
+def _lease(
+    session: Session, owner: str, limits: dict[Lane, int], now: datetime, until: datetime, at: dict[Lane, Turn]
+) -> list[Lease]:
     leased = [
         (lane, *row)
         for lane, limit in limits.items()
         if limit > 0
-        for row in reconciliations.lease(session, owner, lane, limit, now, until)
+        for row in reconciliations.lease(session, owner, lane, limit, now, until, at[lane])
     ]
-    wished = wishes.of_roots(session, [root for _, root, *_ in leased])
+    wished = wishes.of_roots(session, [row[1] for row in leased])
     return [
-        Lease(CID.parse(root), generation, attempts, lane, wished[root]) for lane, root, generation, attempts in leased
+        Lease(CID.parse(root), generation, attempts, lane, wished[root], organisation_id)
+        for lane, root, generation, attempts, organisation_id in leased
     ]
 
 

@@ -164,7 +164,10 @@ def test_a_file_of_exactly_the_limit_passes(tmp_path: Path, size: int) -> None:
 def test_a_file_over_the_limit_is_413_and_leaves_nothing(tmp_path: Path) -> None:
     async def go() -> None:
         async with platform(tmp_path, max_upload_bytes=1000) as at:
-            problem(await post(at, part(b"ok") + part(b"x" * 1001) + END), 413, "PAYLOAD_TOO_LARGE")
+            refused = await post(at, part(b"ok") + part(b"x" * 1001) + END)
+            problem(refused, 413, "PAYLOAD_TOO_LARGE")
+            assert "/files/tus" in refused.json()["hint"]
+            assert "pinfold push" in refused.json()["hint"]
             await nothing_is_kept(at, tmp_path)
 
     run(go())
@@ -180,6 +183,7 @@ def test_a_request_whose_length_is_known_to_be_too_much_is_refused_unread(tmp_pa
 
             response = await post(at, body(), **{"Content-Length": str(10 << 20)})
             problem(response, 413, "PAYLOAD_TOO_LARGE")
+            assert "/files/tus" in response.json()["hint"]
 
     run(go())
 

@@ -226,6 +226,7 @@ def test_a_raw_body_is_one_file(tmp_path: Path) -> None:
 
             refused = await at.api.put(f"{FILES}/a", content=unread(), headers={"Content-Length": "1001"})
             assert (refused.status_code, refused.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
+            assert "/files/tus" in refused.json()["hint"]
 
             async def long() -> AsyncIterator[bytes]:
                 for _ in range(11):

@@ -18,6 +18,7 @@ from pinfold.api.v1.upload_fields import MAX_FIELD_BYTES, Fields, checked_name
 from pinfold.core.errors import InvalidInput, PayloadTooLarge
 from pinfold.services.accounts import Caller
 from pinfold.services.files import FileRecord, FilesService, Receiving, room_for
+from pinfold.services.files.model import SEND_IN_PARTS
 
 router = APIRouter(prefix="/api/v1/files", tags=["files"])
 
@@ -119,7 +120,9 @@ async def upload(
     limit: int = request.app.state.max_request_bytes
     length = _length(request)
     if length is not None and length > limit:
-        raise PayloadTooLarge(f"the request has {length:,} bytes; this server takes {limit:,}")
+        raise PayloadTooLarge(
+            f"the request has {length:,} bytes; this server takes {limit:,} in one", hint=SEND_IN_PARTS
+        )
     files: FilesService = request.app.state.services.files
     content_type = request.headers.get("content-type", "")
     async with await files.receive(caller, room_for(length, is_form=True)) as receiving:
@@ -199,7 +202,9 @@ async def put(
     files: FilesService = request.app.state.services.files
     limit, length = files.max_file_bytes, _length(request)
     if length is not None and length > limit:
-        raise PayloadTooLarge(f"{name} has {length:,} bytes; this server takes {limit:,} in one upload")
+        raise PayloadTooLarge(
+            f"{name} has {length:,} bytes; this server takes {limit:,} in one upload", hint=SEND_IN_PARTS
+        )
     wish = fields.wish()
     await files.check(caller, wish)
     async with await files.receive(caller, room_for(length, is_form=False)) as receiving:
@@ -280,5 +285,5 @@ async def _bounded(body: AsyncIterator[bytes], limit: int) -> AsyncIterator[byte
     async for chunk in body:
         received += len(chunk)
         if received > limit:
-            raise PayloadTooLarge(f"the request has more than {limit:,} bytes")
+            raise PayloadTooLarge(f"the request has more than {limit:,} bytes", hint=SEND_IN_PARTS)
         yield chunk

@@ -14,6 +14,10 @@ from pinfold.node.retrieval.model import RetrievalSettings
 from pinfold.node.retrieval.multiaddr import http_url
 from pinfold.node.retrieval.source import Source
 
+NOBODY: Final = (
+    "there is nobody to fetch from: name origins that have it, set PINFOLD_FETCH_FROM to gateways that do, or upload a "
+    "CAR of it"
+)
 NAME_SOMEBODY: Final = "Name origins, or set gateways to fetch from."
 _MAX_ORIGINS: Final = 20  # as many as the Pinning Service API lets a request have
 _MAX_SOURCES: Final = 50
@@ -80,4 +84,4 @@ class SourcePool:
     def story(self) -> str:
         """What each of them did, for a person."""
         told = [source.story() for source in self.sources] + self.notes
-        return "; ".join(told) if told else "there is nobody to fetch from"
+        return "; ".join(told) if told else NOBODY

@@ -27,7 +27,7 @@ from pinfold.core.pin import PinMode
 from pinfold.node import Node
 from pinfold.node.model import Added, AddOptions
 from pinfold.services.files.car_roots import describe_root
-from pinfold.services.files.model import FOLDER_TYPE, Stored
+from pinfold.services.files.model import FOLDER_TYPE, SEND_IN_PARTS, Stored
 from pinfold.services.files.pipe import BytePipe
 from pinfold.services.files.slots import Slots
 from pinfold.unixfs.profile import Profile, describe, profile
@@ -170,7 +170,9 @@ class Upload:
         """
         self._size_bytes += len(data)
         if self._size_bytes > self._max_bytes:
-            raise PayloadTooLarge(f"{self._name or 'the file'} is over the limit of {self._max_bytes:,} bytes")
+            raise PayloadTooLarge(
+                f"{self._name or 'the file'} is over the limit of {self._max_bytes:,} bytes", hint=SEND_IN_PARTS
+            )
         if self._added.done():
             self._added.result()
         await self._pipe.send(data)
@@ -263,7 +265,9 @@ class FolderUpload:
         assert self._pipe is not None, "a file is begun first"
         self._file_bytes += len(data)
         if self._file_bytes > self._max_file_bytes:
-            raise PayloadTooLarge(f"{self._path} is over the limit of {self._max_file_bytes:,} bytes")
+            raise PayloadTooLarge(
+                f"{self._path} is over the limit of {self._max_file_bytes:,} bytes", hint=SEND_IN_PARTS
+            )
         self._check()
         await self._pipe.send(data)
 

@@ -15,6 +15,11 @@ from pinfold.services.pins.model import RequestStatus
 
 FOLDER_TYPE = "inode/directory"
 """The content type of folders."""
+SEND_IN_PARTS = (
+    "Send it in parts by `/api/v1/files/tus`, or with `pinfold push PATH`. The operator can raise max_upload_bytes "
+    "(PINFOLD_MAX_UPLOAD_BYTES)."
+)
+"""What somebody can do whose file is too large for one upload."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Rows:
             yield {
                 **{"number": number, "id": pin_id(number), "organisation_id": tenant, "of_file": self.is_file(number)},
                 **{"cid": root, "root": root, "name": name, "status": status, "created_at": at, "updated_at": at},
-                "meta": f'{{"app": "app-{number % 1000}"}}' if number % META_EVERY == 0 else "{}",
+                "meta": f'{{"app": "app-{number % 1000}"}}' if self._has_meta(number) else "{}",
                 "origins": "[]",
             }
 
@@ -90,9 +90,12 @@ class Rows:
         """The index of pins by metadata."""
         digests = [meta_digest("app", f"app-{n}") for n in range(1000)]
         for number, tenant, _, _, at in self._each():
-            if number % META_EVERY == 0:
+            if self._has_meta(number):
                 known = {"organisation_id": tenant, "digest": digests[number % 1000]}
                 yield {**known, "created_at": at, "pin_number": number}
+
+    def _has_meta(self, number: int) -> bool:
+        return number % META_EVERY == 0 and not self.is_file(number)
 
     def of_replicas(self) -> Iterator[dict[str, Any]]:
         """What a peer says of every root that no file has."""

@@ -32,7 +32,7 @@ def fill(session: Session) -> None:
         session.add(pin)
         session.flush()
         if of_file:
-            tags = ["even"] if number % 4 == 0 else []
+            tags = [*(["even"] if number % 4 == 0 else []), *(["eighth"] if number % 8 == 0 else [])]
             kept = {"cid": "bafy", "root": "bafy", "profile": "p", "created_at": at, "updated_at": at}
             size, kind = number * 31 % 17, KINDS[number % len(KINDS)]
             file = FileRow(pin_id=pin.id, name=name, size_bytes=size, content_type=kind, tags=tags, **kept)
@@ -62,6 +62,8 @@ FILTERS = [
     FileFilter(status=("pinned",)),
     FileFilter(status=("failed", "queued")),
     FileFilter(tags=("even",), content_type="text/plain"),
+    FileFilter(tags=("even",)),
+    FileFilter(tags=("even", "eighth")),
 ]
 
 

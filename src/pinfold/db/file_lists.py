@@ -226,7 +226,10 @@ def _count(session: Session, wanted: FileFilter, looked_for: ColumnElement[bool]
         order = _order(wanted, Sort.CREATED_AT, are_few=False)[0]
         near, is_all = count_near(session, _filtered(select(FileRow.number), wanted).order_by(order.desc()), looked_for)
         return min(near, MOST_COUNTED), is_all and near <= MOST_COUNTED
-    some = _filtered(select(FileRow.number), wanted, looked_for)
+    if wanted == FileFilter(tags=wanted.tags):
+        some = _tagged(wanted.tags)  # of which the index has all
+    else:
+        some = _filtered(select(FileRow.number), wanted, looked_for)
     return _up_to_most(session.scalar(select(func.count()).select_from(some.limit(MOST_COUNTED + 1).subquery())))
 
 
@@ -277,9 +280,15 @@ def _filtered(statement: Select[Any], wanted: FileFilter, looked_for: ColumnElem
         statement = statement.where(FileRow.content_type >= family, FileRow.content_type < family[:-1] + "0")
     elif wanted.content_type:
         statement = statement.where(FileRow.content_type == wanted.content_type)
-    for tag in wanted.tags:
-        tagged = select(FileTagRow.file_number).where(FileTagRow.tag == tag)
-        statement = statement.where(FileRow.number.in_(tagged))
+    if wanted.tags:
+        statement = statement.where(FileRow.number.in_(_tagged(wanted.tags)))
     if wanted.project_id is not None:
         statement = statement.where(FileRow.project_id == wanted.project_id)
     return statement
+
+
+def _tagged(tags: Sequence[str]) -> Select[Any]:
+    """Numbers of the files that have all these tags."""
+    first, *others = tags
+    statement = select(FileTagRow.file_number).where(FileTagRow.tag == first).correlate(None)
+    return statement.where(FileTagRow.file_number.in_(_tagged(others))) if others else statement

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from pinfold.db import dialect, newest_pins
 from pinfold.db.models import PinMetaRow, PinRow, TotalsRow
@@ -103,6 +103,8 @@ class _Ranges:
     order: Any
     looked_for: ColumnElement[bool] | None = None
     """What is asked of their names besides, where no index knows the term."""
+    counted: Select[Any] | None = None
+    """As many rows, where those can be had from an index alone."""
 
 
 def _ranges(session: Session, wanted: PinFilter) -> _Ranges:
@@ -111,7 +113,9 @@ def _ranges(session: Session, wanted: PinFilter) -> _Ranges:
     statuses = newest_pins.in_order(_narrowed(wanted.statuses))
     kinds = [False, True] if wanted.with_files else [False]
     if wanted.roots or wanted.meta or (wanted.name is not None and wanted.match is Match.EXACT):
-        rest.append(PinRow.of_file.in_(kinds))  # these indexes are narrow enough; the rest is looked at row by row
+        # These indexes are narrow enough; the rest is looked at row by row.  Requests that files made have no metadata.
+        if not wanted.meta:
+            rest.append(PinRow.of_file.in_(kinds))
         if statuses:
             rest.append(PinRow.status.in_(statuses))
     if wanted.name is not None and (wanted.roots or wanted.meta or wanted.match is not Match.EXACT):
@@ -142,17 +146,21 @@ def _ranges(session: Session, wanted: PinFilter) -> _Ranges:
 def _by_meta(wanted: PinFilter, rest: Sequence[ColumnElement[bool]]) -> _Ranges:
     """Along the index of the first entry, the other entries looked up."""
     first, *others = sorted(meta_digest(key, value) for key, value in wanted.meta.items())
-    conditions = [
-        select(PinMetaRow.pin_number)
-        .where(PinMetaRow.digest == other, PinMetaRow.created_at == PinRow.created_at)
-        .correlate(PinRow)
-        .exists()
-        for other in others
+    also = aliased(PinMetaRow)
+    entries = [
+        PinMetaRow.digest == first,
+        *(
+            select(also.pin_number)
+            .where(also.digest == other, also.created_at == PinMetaRow.created_at)
+            .correlate(PinMetaRow)
+            .exists()
+            for other in others
+        ),
     ]
-    if wanted.roots:
-        conditions.append(PinRow.root.in_(wanted.roots))  # type: ignore[arg-type]  # both are conditions
-    found = _select(*rest, *conditions).join(PinMetaRow, PinMetaRow.pin_number == PinRow.number)
-    return _Ranges([found.where(PinMetaRow.digest == first)], PinMetaRow.created_at)
+    conditions = [*rest, *([PinRow.root.in_(wanted.roots)] if wanted.roots else [])]
+    found = _select(*conditions).join(PinMetaRow, PinMetaRow.pin_number == PinRow.number).where(*entries)
+    counted = None if conditions else select(PinMetaRow.created_at).where(*entries)
+    return _Ranges([found], PinMetaRow.created_at, counted=counted)
 
 
 def _select(*conditions: ColumnElement[bool]) -> Select[Any]:
@@ -220,7 +228,11 @@ def _total(session: Session, wanted: PinFilter, ranges: _Ranges) -> tuple[int, b
         return session.scalar(select(TotalsRow.pins + TotalsRow.files)) or 0, True
     if ranges.looked_for is not None:
         return _count_near(session, ranges, ranges.looked_for, wanted)
-    counted = _count(session, ranges.selects, ranges.order, wanted, COUNTED + 1)
+    if ranges.counted is not None:
+        some = ranges.counted.where(*_times(ranges.order, wanted)).limit(COUNTED + 1)
+        counted = session.scalar(select(func.count()).select_from(some.subquery())) or 0
+    else:
+        counted = _count(session, ranges.selects, ranges.order, wanted, COUNTED + 1)
     return min(counted, COUNTED), counted <= COUNTED
 
 

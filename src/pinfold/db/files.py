@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from pinfold.core.errors import FileRecordNotFound, InvalidInput, RecordNotFound
-from pinfold.db import changes, dialect, pins, reservations, usage
+from pinfold.db import changes, dialect, pins, reconciliations, reservations, usage
 from pinfold.db.changes import Actor, Change
+from pinfold.db.identifiers import new_id
 from pinfold.db.models import ContentTypeTotalsRow, FileRow, FileTagRow, PinRow, ProjectRow
+from pinfold.db.prepared import Prepared
 
+_TOGETHER: Final = 500  # roots asked for at a time
 MAX_TAGS: Final = 50
 MAX_META_KEYS: Final = 50
 
@@ -41,8 +45,6 @@ class NewFile:
     tier: str | None = None
     replication_factor_min: int = 1
     replication_factor_max: int = 1
-    is_linked: bool = False
-    """Another organisation has a file of this content."""
     has_own_replication: bool = False
     """It was asked for with this upload, so that a file that is here already gets it as well."""
 
@@ -61,29 +63,58 @@ class Edit:
 
 
 def record(
-    session: Session, actor: Actor, new_files: Sequence[NewFile], reservation_id: str | None, now: datetime
+    session: Session,
+    actor: Actor,
+    new_files: Sequence[NewFile],
+    reservation_id: str | None,
+    now: datetime,
+    linked: Collection[str] = (),
 ) -> list[tuple[FileRow, PinRow, Duplicate]]:
     """The files, each with its pin request, all or none; what was reserved for them is settled.
 
     Content that the organisation has a file of already makes no second one: tags and metadata are merged into it.
+    ``linked`` are roots that another organisation has a file of.
     Raises:  QuotaExceeded, RecordNotFound for a project that is not there, InvalidInput for too many tags.
     """
     change = changes.begin(session, actor, now)
     reservations.settle(session, change, reservation_id)
     uploaded_bytes = sum(new.size_bytes for new in new_files)
     usage.add_upload(session, change.organisation_id, now.date(), uploaded_bytes, len(new_files))
-    return [_record_one(session, change, new) for new in new_files]
+    for project_id in {new.project_id for new in new_files}:
+        _require_project(session, project_id)
+    there = _newest_of(session, [new.root for new in new_files])
+    made: dict[str, tuple[NewFile, FileRow, PinRow]] = {}
+    for new in new_files:
+        if new.root not in there and new.root not in made:
+            change.require_room(files=1, logical_bytes=new.size_bytes)
+            made[new.root] = (new, *_new_rows(change, new))
+            change.count(files=1, logical_bytes=new.size_bytes)
+    _insert(session, change, list(made.values()))
+    recorded: list[tuple[FileRow, PinRow, Duplicate]] = []
+    for new in new_files:
+        of_this = made.get(new.root)
+        if of_this is None:
+            recorded.append((*_merge(session, change, *there[new.root], new), "updated"))
+        elif of_this[0] is new:
+            recorded.append((*of_this[1:], "linked" if new.root in linked else "new"))
+        else:  # the same content twice in one form
+            recorded.append((*_merge(session, change, *of_this[1:], new), "updated"))
+    session.flush()
+    reconciliations.mark_all_due(session, {pin.root: pin.priority for _, pin, _ in recorded}, now)
+    return recorded
 
 
-def _record_one(session: Session, change: Change, new: NewFile) -> tuple[FileRow, PinRow, Duplicate]:
-    _require_project(session, new.project_id)
-    there = _of_root(session, new.root, limit=1)
-    if there:
-        file, pin = there[0]
-        return (*_merge(session, change, file, pin, new), "updated")
-    change.require_room(files=1, logical_bytes=new.size_bytes)
-    pin = pins.insert(
-        session,
+def _newest_of(session: Session, roots: Sequence[str]) -> dict[str, Rows]:
+    """The organisation's newest file of each root that it has one of."""
+    found: dict[str, Rows] = {}
+    for begin in range(0, len(roots), _TOGETHER):
+        asked = _joined().where(FileRow.root.in_(roots[begin : begin + _TOGETHER])).order_by(FileRow.number)
+        found.update({file.root: (file, pin) for file, pin in session.execute(asked)})
+    return found
+
+
+def _new_rows(change: Change, new: NewFile) -> Rows:
+    pin = pins.new_row(
         change,
         cid=new.cid,
         root=new.root,
@@ -94,6 +125,7 @@ def _record_one(session: Session, change: Change, new: NewFile) -> tuple[FileRow
         replication_factor_max=new.replication_factor_max,
     )
     file = FileRow(
+        id=new_id(),
         organisation_id=change.organisation_id,
         pin_id=pin.id,
         project_id=new.project_id,
@@ -110,18 +142,28 @@ def _record_one(session: Session, change: Change, new: NewFile) -> tuple[FileRow
         created_at=pin.created_at,  # one time for both: a list of files by status is read from the pins' index
         updated_at=pin.created_at,
     )
-    session.add(file)
+    return file, pin
+
+
+def _insert(session: Session, change: Change, made: Sequence[tuple[NewFile, FileRow, PinRow]]) -> None:
+    """Put new files in, with all that goes with them but their counts."""
+    pins.insert_all(session, [pin for _, _, pin in made])
+    session.add_all(file for _, file, _ in made)
     session.flush()
-    _set_tags(session, file, new.tags)
-    change.count(files=1, logical_bytes=new.size_bytes)
-    _count_type(session, change, new.content_type, 1, new.size_bytes)
-    change.audit("file.created", file.id, cid=new.cid, name=new.name, size=new.size_bytes)
-    change.tell("file.created", event(file))
-    return file, pin, "linked" if new.is_linked else "new"
+    types: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for new, file, _ in made:
+        _set_tags(session, file, new.tags)
+        types[file.content_type] += 1
+        sizes[file.content_type] += file.size_bytes
+        change.audit("file.created", file.id, cid=new.cid, name=new.name, size=new.size_bytes)
+    for content_type in sorted(types):
+        _count_type(session, change, content_type, types[content_type], sizes[content_type])
+    change.tell_all("file.created", [event(file) for _, file, _ in made])
 
 
 def _merge(session: Session, change: Change, file: FileRow, pin: PinRow, new: NewFile) -> Rows:
-    """The file that is here already, with what the new upload says added."""
+    """The file that is here already, with what the new upload says added; its root is yet to be marked as due."""
     _set_tags(session, file, [*file.tags, *new.tags])
     file.meta = _bounded_meta({**file.meta, **new.meta})
     if new.project_id is not None:
@@ -131,11 +173,18 @@ def _merge(session: Session, change: Change, file: FileRow, pin: PinRow, new: Ne
         pin.tier = new.tier
         pin.replication_factor_min = new.replication_factor_min
         pin.replication_factor_max = new.replication_factor_max
-    pins.ask_again(session, pin, change.now)
+    pins.refresh(pin, change.now)
     change.audit("file.updated", file.id, cid=file.cid, uploaded_again=True, tags=list(new.tags))
     change.tell("file.updated", event(file))
-    session.flush()
     return file, pin
+
+
+_OTHERS: Final = Prepared(
+    select(FileRow.number)
+    .where(FileRow.root == bindparam("root"), FileRow.organisation_id != bindparam("asking"))
+    .limit(1),
+    of_tenant=False,
+)
 
 
 def of_others(session: Session, roots: Sequence[str], organisation_id: str) -> set[str]:
@@ -143,14 +192,7 @@ def of_others(session: Session, roots: Sequence[str], organisation_id: str) -> s
 
     The one question about others' files: whether there is one, and nothing of it.
     """
-    return {
-        root
-        for root in roots
-        if session.scalar(
-            select(FileRow.number).where(FileRow.root == root, FileRow.organisation_id != organisation_id).limit(1)
-        )
-        is not None
-    }
+    return {root for root in set(roots) if _OTHERS.rows(session, root=root, asking=organisation_id)}
 
 
 def _require_project(session: Session, project_id: str | None) -> None:

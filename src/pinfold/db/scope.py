@@ -106,12 +106,13 @@ def _own(session: Session, _context: UOWTransaction, _instances: object) -> None
     _flush_with_ledger(session)
     if organisation_id == EVERYBODY:
         return
-    for row in (*session.new, *session.dirty, *session.deleted):
+    new = session.new  # made anew each time it is asked for
+    for row in (*new, *session.dirty, *session.deleted):
         if not isinstance(row, OwnedByTenant):
             continue
         if not organisation_id:
             raise OutOfScope("rows of organisations need a session that is bound to one")
-        if row in session.new and inspect(row).dict.get(_KEY) is None:
+        if row in new and inspect(row).dict.get(_KEY) is None:
             row.organisation_id = organisation_id
         elif row.organisation_id != organisation_id:
             raise OutOfScope("a row of another organisation")

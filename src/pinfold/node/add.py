@@ -147,6 +147,20 @@ class Adder:
             self._commit()
         return root
 
+    def streams(self, streams: Iterable[BinaryIO]) -> list[Added]:
+        """Add what streams give, each read to its end when its turn comes."""
+        added = []
+        with ExitStack() as stack:
+            self._open(stack)
+            for stream in streams:
+                built = self._stream(stream)
+                cid = CID.from_bytes(built.cid)
+                self._keep_root(cid)
+                self._flush_when_full()
+                added.append(Added(str(cid), cid, built.tsize, "file", True, built.size))
+            self._commit()
+        return added
+
     def tree(self, entries: Iterable[tuple[Sequence[str], BinaryIO]], name: str) -> Added:
         """Add one folder of streams, each read to its end when its turn comes; names are checked before."""
         root: Tree = {}
@@ -158,14 +172,17 @@ class Adder:
                 built = self._stream(stream)
                 folder[path[-1]] = built
                 content_bytes += built.size
-                if self._writer is not None and self._writer.is_full:
-                    self._sink.flush()
-                    self._writer.flush()
+                self._flush_when_full()
             made = build_tree(root, self._profile, self._sink.emit)
             cid = CID.from_bytes(made.cid)
             self._keep_root(cid)
             self._commit()
         return Added(name or str(cid), cid, made.tsize, "directory", True, content_bytes)
+
+    def _flush_when_full(self) -> None:
+        if self._writer is not None and self._writer.is_full:
+            self._sink.flush()
+            self._writer.flush()
 
     def _open(self, stack: ExitStack) -> None:
         if not self._options.only_hash:

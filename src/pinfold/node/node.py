@@ -135,6 +135,12 @@ class Node:
 
         return Adder(self._store, options, progress).stream(stream, name)
 
+    def add_streams(self, streams: Iterable[BinaryIO], options: AddOptions = _DEFAULT_OPTIONS) -> list[Added]:
+        """Add what streams give, each by itself, one commit for all: all of them or nothing."""
+        from pinfold.node.add import Adder
+
+        return Adder(self._store, options, None).streams(streams)
+
     def add_tree(
         self,
         entries: Iterable[tuple[Sequence[str], BinaryIO]],

@@ -177,3 +177,31 @@ def test_coming_close_to_a_quota_is_told_once_for_each_step(database: Database, 
     for size in (799, 1, 50, 100, 10, -500):
         bound.write_now(add, size)
     assert bound.read_now(events) == [("bytes", 80), ("bytes", 95)]
+
+
+def test_a_form_of_many_files_takes_room_in_steps_up_to_the_quota(
+    database: Database, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = []
+    grow = reservations.grow
+
+    def counted(session: Session, reservation_id: str, more_bytes: int, more_files: int, now: datetime) -> None:
+        steps.append(more_files)
+        grow(session, reservation_id, more_bytes, more_files, now)
+
+    monkeypatch.setattr(reservations, "grow", counted)
+
+    async def work() -> int:
+        limits = LimitsService(database, lambda: NOW)
+        files = 1
+        async with await limits.reserve(caller(tenant), 0) as reservation:
+            with pytest.raises(QuotaExceeded, match="quota"):
+                while True:
+                    await reservation.grow(0, more_files=1)
+                    files += 1
+        await limits.close()
+        return files
+
+    assert asyncio.run(work()) == 10
+    assert len(steps) < 7  # of which the last one was refused
+    assert totals(database, tenant).reserved_files == 0

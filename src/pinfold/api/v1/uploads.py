@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.requests import ClientDisconnect
 
 from pinfold.api import texts
 from pinfold.api.auth import FilesWriter
@@ -18,7 +19,7 @@ from pinfold.api.v1.upload_fields import MAX_FIELD_BYTES, Fields, checked_name
 from pinfold.core.errors import InvalidInput, PayloadTooLarge
 from pinfold.services.accounts import Caller
 from pinfold.services.files import FileRecord, FilesService, Receiving, room_for
-from pinfold.services.files.model import SEND_IN_PARTS
+from pinfold.services.files.model import SEND_IN_PARTS, Wish
 
 router = APIRouter(prefix="/api/v1/files", tags=["files"])
 
@@ -114,8 +115,9 @@ async def upload(
 ) -> Answer[UploadedFile | list[UploadedFile]]:
     """Stores the files and queues their pins.  `data` is the file, or a list of them where several were sent.
 
-    All files of a request are kept, or none: a form that is cut off or malformed leaves nothing.  Each file may have
-    up to 100 MiB (a setting); larger ones come by `/files/tus`.
+    All files of a request are kept, or none: a form that is cut off or malformed, or whose sender has gone before the
+    answer, leaves nothing.  A form has up to 10,000 files, a folder any number.  Each file may have up to 100 MiB (a
+    setting); larger ones come by `/files/tus`.
     """
     limit: int = request.app.state.max_request_bytes
     length = _length(request)
@@ -128,7 +130,7 @@ async def upload(
     async with await files.receive(caller, room_for(length, is_form=True)) as receiving:
         fields = Fields()
         await _take_form(files, caller, receiving, fields, parse(content_type, _bounded(body_of(request), limit)))
-        return _answer(response, await receiving.record(fields.wish()))
+        return _answer(response, await _recorded(request, receiving, fields.wish()))
 
 
 async def _take_form(
@@ -153,7 +155,7 @@ async def _take_form(
             else:
                 text += event.data
         elif not field:
-            await receiving.end()
+            receiving.end()
         else:
             if field == "profile" and receiving.has_files:
                 raise InvalidInput("profile comes before the files: it says how they are cut while they come")
@@ -211,8 +213,8 @@ async def put(
         await receiving.begin(name, _content_type(request, name), fields.profile())
         async for chunk in _bounded(body_of(request), limit):
             await receiving.write(chunk)
-        await receiving.end()
-        (record,) = await receiving.record(wish)
+        receiving.end()
+        (record,) = await _recorded(request, receiving, wish)
     _say_whether_new(response, [record])
     return Answer(success=True, data=UploadedFile.of(record))
 
@@ -249,8 +251,15 @@ async def upload_car(
         await receiving.begin_car()
         async for chunk in body_of(request):
             await receiving.write(chunk)
-        await receiving.end()
-        return _answer(response, await receiving.record(wish))
+        return _answer(response, await _recorded(request, receiving, wish))
+
+
+async def _recorded(request: Request, receiving: Receiving, wish: Wish) -> list[FileRecord]:
+    """Records of what came.  Raises: ClientDisconnect, where nobody is there any more to be told of them."""
+    await receiving.finish()
+    if await request.is_disconnected():
+        raise ClientDisconnect
+    return await receiving.record(wish)
 
 
 def _answer(response: Response, records: list[FileRecord]) -> Answer[UploadedFile | list[UploadedFile]]:

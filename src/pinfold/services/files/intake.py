@@ -13,8 +13,7 @@ Why nothing acknowledged is lost, and nothing else is kept for long:
 from __future__ import annotations
 
 import asyncio
-import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar, cast
@@ -27,19 +26,15 @@ from pinfold.core.pin import PinMode
 from pinfold.node import Node
 from pinfold.node.model import Added, AddOptions
 from pinfold.services.files.car_roots import describe_root
-from pinfold.services.files.model import FOLDER_TYPE, SEND_IN_PARTS, Stored
+from pinfold.services.files.model import Stored
 from pinfold.services.files.pipe import BytePipe
+from pinfold.services.files.several import Cancelled, Entries, FilesUpload, FolderUpload
 from pinfold.services.files.slots import Slots
 from pinfold.unixfs.profile import Profile, describe, profile
 
 T = TypeVar("T")
 
 MAX_CAR_ROOTS: Final = 100
-_WAITING_ENTRIES: Final = 4  # files of a folder that are handed over before the node has taken them
-
-
-class _Cancelled(Exception):
-    """Raised in the reading thread when its upload was given up."""
 
 
 class Intake:
@@ -60,15 +55,6 @@ class Intake:
     def _options(self, chosen: Profile) -> AddOptions:
         return AddOptions(profile=chosen, pin=True, pin_name=self._pin_name, keep_pin_name=True)
 
-    async def open(self, organisation_id: str, name: str, content_type: str, chosen: Profile | None = None) -> Upload:
-        """A new upload, once there is a thread for it; it must be finished or cancelled."""
-        chosen = chosen or profile()
-        await self._slots.acquire(organisation_id)
-        pipe = BytePipe()
-        options = self._options(chosen)
-        added = self._run(organisation_id, lambda: self._node.add_stream(cast(BinaryIO, pipe), options), pipe.abandon)
-        return Upload(pipe, added, name, content_type, describe(chosen), self._max_file_bytes)
-
     async def open_folder(self, organisation_id: str, name: str, chosen: Profile | None = None) -> FolderUpload:
         """A new upload of a whole folder, whose files come one after the other."""
         chosen = chosen or profile()
@@ -79,6 +65,15 @@ class Intake:
             organisation_id, lambda: self._node.add_tree(entries.read(), options, name=name), entries.abandon
         )
         return FolderUpload(entries, added, name, describe(chosen), self._max_file_bytes)
+
+    async def open_files(self, organisation_id: str, chosen: Profile | None = None) -> FilesUpload:
+        """A new upload of files that come one after the other, to be kept together."""
+        chosen = chosen or profile()
+        await self._slots.acquire(organisation_id)
+        entries = Entries()
+        options = self._options(chosen)
+        added = self._run(organisation_id, lambda: self._node.add_streams(entries.streams(), options), entries.abandon)
+        return FilesUpload(entries, added, describe(chosen), self._max_file_bytes)
 
     async def open_car(self, organisation_id: str, may_use: Callable[[], BitMap], max_bytes: int) -> CarUpload:
         """A new upload of a CAR, which stored blocks may complete that ``may_use`` names; ``max_bytes`` 0: any size."""
@@ -125,174 +120,23 @@ class Intake:
         done.add_done_callback(ended)
         return done
 
-    async def make_sure(self, cid: CID) -> None:
-        """Have ``cid`` pinned, as it was when its upload finished.
+    async def make_sure(self, cids: Iterable[CID]) -> None:
+        """Have these pinned, as they were when their upload finished.
 
-        Raises:  BlockNotFound, where it was unpinned and collected since; the upload must then be repeated.
+        Raises:  BlockNotFound, where one was unpinned and collected since; the upload must then be repeated.
         """
-        await asyncio.get_running_loop().run_in_executor(None, self._make_sure, cid)
+        await asyncio.get_running_loop().run_in_executor(None, self._make_sure, list(cids))
 
-    def _make_sure(self, cid: CID) -> None:
-        try:
-            next(self._node.pin_ls(mode=PinMode.RECURSIVE, cids=(cid,)))
-        except PinNotFound:
-            self._node.pin_add(cid, name=self._pin_name)
+    def _make_sure(self, cids: list[CID]) -> None:
+        for cid in cids:
+            try:
+                next(self._node.pin_ls(mode=PinMode.RECURSIVE, cids=(cid,)))
+            except PinNotFound:
+                self._node.pin_add(cid, name=self._pin_name)
 
     async def close(self) -> None:
         """Wait for the threads; every upload was finished or cancelled before."""
         await asyncio.to_thread(self._threads.shutdown)
-
-
-class Upload:
-    """One file on its way into the node."""
-
-    def __init__(
-        self,
-        pipe: BytePipe,
-        added: asyncio.Future[Added],
-        name: str,
-        content_type: str,
-        profile: str,
-        max_bytes: int,
-    ) -> None:
-        self._pipe = pipe
-        self._added = added
-        self._name = name
-        self._content_type = content_type
-        self._profile = profile
-        self._max_bytes = max_bytes
-        self._size_bytes = 0
-
-    async def write(self, data: bytes) -> None:
-        """Take more of the file; waits while the node is behind.
-
-        Raises:  PayloadTooLarge, before the byte that is too many is stored; what the node raised, such as StoreFull.
-        """
-        self._size_bytes += len(data)
-        if self._size_bytes > self._max_bytes:
-            raise PayloadTooLarge(
-                f"{self._name or 'the file'} is over the limit of {self._max_bytes:,} bytes", hint=SEND_IN_PARTS
-            )
-        if self._added.done():
-            self._added.result()
-        await self._pipe.send(data)
-
-    async def finish(self) -> list[Stored]:
-        """The file, stored and pinned durably.  Raises: what the node raised, such as StoreFull."""
-        self._pipe.end()
-        added = await asyncio.shield(self._added)
-        name = self._name or str(added.cid)
-        return [Stored(added.cid, name, self._size_bytes, self._content_type, self._profile)]
-
-    async def cancel(self) -> list[CID]:
-        """Give the upload up; what was pinned all the same.  Safe to call twice and after ``finish``."""
-        self._pipe.fail(_Cancelled())
-        await asyncio.wait([self._added])
-        return [] if self._added.cancelled() or self._added.exception() else [self._added.result().cid]
-
-
-class Entries:
-    """The files of a folder, handed from the event loop to the thread that adds them."""
-
-    def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[tuple[Sequence[str], BytePipe] | None] = queue.SimpleQueue()
-        self._room = asyncio.Semaphore(_WAITING_ENTRIES)
-        self._loop = asyncio.get_running_loop()
-        self._last: BytePipe | None = None
-        self._failed = False
-        self._abandoned = False
-
-    async def put(self, path: Sequence[str]) -> BytePipe:
-        """A pipe for the next file; waits while the node is several files behind."""
-        if not self._abandoned:
-            await self._room.acquire()
-        self._last = pipe = BytePipe()
-        if self._abandoned:
-            pipe.abandon()
-        else:
-            self._waiting.put((path, pipe))
-        return pipe
-
-    def end(self) -> None:
-        """Say that no file follows."""
-        self._waiting.put(None)
-
-    def fail(self) -> None:
-        """Have the reading thread raise instead of taking another file."""
-        self._failed = True
-        self._waiting.put(None)
-
-    def abandon(self) -> None:
-        """Say, in the loop, that nobody reads any more."""
-        self._abandoned = True
-        self._room.release()
-        if self._last is not None:
-            self._last.abandon()
-
-    def read(self) -> Iterator[tuple[Sequence[str], BinaryIO]]:
-        """Yield each file's path and stream, in the thread; it is read to its end before the next is asked for."""
-        while (entry := self._waiting.get()) is not None:
-            path, pipe = entry
-            yield path, cast(BinaryIO, pipe)
-            self._loop.call_soon_threadsafe(self._room.release)
-        if self._failed:
-            raise _Cancelled
-
-
-class FolderUpload:
-    """One folder on its way into the node, file by file."""
-
-    def __init__(
-        self, entries: Entries, added: asyncio.Future[Added], name: str, profile: str, max_file_bytes: int
-    ) -> None:
-        self._entries = entries
-        self._added = added
-        self._name = name
-        self._profile = profile
-        self._max_file_bytes = max_file_bytes
-        self._pipe: BytePipe | None = None
-        self._path = ""
-        self._file_bytes = 0
-
-    async def begin(self, path: Sequence[str]) -> None:
-        """The next file, by its path inside the folder.  Raises: what the node raised, such as UnsafeName."""
-        self._check()
-        self._path, self._file_bytes = "/".join(path), 0
-        self._pipe = await self._entries.put(tuple(path))
-
-    async def write(self, data: bytes) -> None:
-        """More of the file that was begun last.  Raises: as ``Upload.write``."""
-        assert self._pipe is not None, "a file is begun first"
-        self._file_bytes += len(data)
-        if self._file_bytes > self._max_file_bytes:
-            raise PayloadTooLarge(
-                f"{self._path} is over the limit of {self._max_file_bytes:,} bytes", hint=SEND_IN_PARTS
-            )
-        self._check()
-        await self._pipe.send(data)
-
-    def end(self) -> None:
-        """The file that was begun last is whole."""
-        assert self._pipe is not None, "a file is begun first"
-        self._pipe.end()
-
-    def _check(self) -> None:
-        if self._added.done():
-            self._added.result()
-
-    async def finish(self) -> list[Stored]:
-        """The folder, stored and pinned durably.  Raises: what the node raised, such as StoreFull."""
-        self._entries.end()
-        added = await asyncio.shield(self._added)
-        return [Stored(added.cid, self._name, added.file_bytes, FOLDER_TYPE, self._profile, is_folder=True)]
-
-    async def cancel(self) -> list[CID]:
-        """Give the upload up; what was pinned all the same.  Safe to call twice and after ``finish``."""
-        self._entries.fail()
-        if self._pipe is not None:
-            self._pipe.fail(_Cancelled())
-        await asyncio.wait([self._added])
-        return [] if self._added.cancelled() or self._added.exception() else [self._added.result().cid]
 
 
 class CarUpload:
@@ -323,11 +167,11 @@ class CarUpload:
 
     async def cancel(self) -> list[CID]:
         """Give the upload up; what was pinned all the same.  Safe to call twice and after ``finish``."""
-        self._pipe.fail(_Cancelled())
+        self._pipe.fail(Cancelled())
         await asyncio.wait([self._taken])
         if self._taken.cancelled() or self._taken.exception():
             return []
         return [stored.cid for stored in self._taken.result()]
 
 
-AnyUpload = Upload | FolderUpload | CarUpload
+AnyUpload = FilesUpload | FolderUpload | CarUpload

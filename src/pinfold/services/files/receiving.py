@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Final
 
 from pinfold.core.errors import InvalidInput
 from pinfold.services.accounts import Caller
-from pinfold.services.files.intake import AnyUpload, FolderUpload
+from pinfold.services.files.intake import AnyUpload, CarUpload
 from pinfold.services.files.model import FileRecord, Stored, Wish
+from pinfold.services.files.several import FilesUpload, FolderUpload
 from pinfold.services.limits import Reservation
 from pinfold.unixfs.profile import Profile
 
 if TYPE_CHECKING:
     from pinfold.services.files.service import FilesService
 
+_ONE_FOLDER: Final = "a form has files or one folder, not both"
+_SEPARATELY: Final = "Send what is not in the folder by itself."
+MOST_FILES: Final = 10_000
+"""Files that one form takes: they are recorded in one transaction, and nobody else's write comes between."""
 _FORM_BYTES: Final = 4096  # of a form's length that need not be its files'
 
 
@@ -28,50 +33,47 @@ class Receiving:
         self._room = room
         self._reserved_bytes = reserved_bytes
         self._received_bytes = 0
-        self._uploads: list[AnyUpload] = []
-        self._folder: FolderUpload | None = None
+        self._upload: AnyUpload | None = None
+        self._folder_name = ""
         self._stored: list[Stored] = []
         self._recorded = False
 
     @property
     def has_files(self) -> bool:
         """Whether a file has begun."""
-        return bool(self._uploads)
-
-    @property
-    def files(self) -> int:
-        """Files and folders so far, a folder counted once."""
-        return len(self._uploads)
+        return self._upload is not None
 
     async def begin(self, name: str, content_type: str, profile: Profile | None) -> None:
-        """The next file.  Raises: InvalidInput, QuotaExceeded."""
-        if self._folder is not None:
-            raise InvalidInput(
-                "a form has files or one folder, not both", hint="Send what is not in the folder by itself."
-            )
-        if self._uploads:
+        """The next file.  Raises: InvalidInput, QuotaExceeded, and what the node raised, such as StoreFull."""
+        if self._upload is None:
+            self._upload = await self._files.intake.open_files(self._caller.organisation_id, profile)
+        elif isinstance(self._upload, FilesUpload):
+            if self._upload.count >= MOST_FILES:
+                raise InvalidInput(
+                    f"a form takes {MOST_FILES:,} files",
+                    hint="Send several forms, or a folder (file names with slashes), which has no such limit.",
+                )
             await self._room.grow(0, more_files=1)
-        self._uploads.append(await self._files.intake.open(self._caller.organisation_id, name, content_type, profile))
+        else:
+            raise InvalidInput(_ONE_FOLDER, hint=_SEPARATELY)
+        await self._upload.begin(name, content_type)
 
     async def begin_in_folder(self, path: Sequence[str], profile: Profile | None) -> None:
         """The next file of the folder that the first part of every path names.  Raises: InvalidInput."""
-        if self._folder is None:
-            if self._uploads:
-                raise InvalidInput(
-                    "a form has files or one folder, not both", hint="Send what is not in the folder by itself."
-                )
-            self._folder = await self._files.intake.open_folder(self._caller.organisation_id, path[0], profile)
-            self._uploads.append(self._folder)
+        if self._upload is None:
+            self._upload = await self._files.intake.open_folder(self._caller.organisation_id, path[0], profile)
             self._folder_name = path[0]
+        elif not isinstance(self._upload, FolderUpload):
+            raise InvalidInput(_ONE_FOLDER, hint=_SEPARATELY)
         elif path[0] != self._folder_name:
             raise InvalidInput(
                 f"all paths of a form begin with one folder: {self._folder_name!r} and {path[0]!r} are two"
             )
-        await self._folder.begin(path[1:])
+        await self._upload.begin(path[1:])
 
     async def begin_car(self) -> None:
         """A CAR, which what the caller keeps already may complete."""
-        self._uploads.append(await self._files.open_car(self._caller))
+        self._upload = await self._files.open_car(self._caller)
 
     async def write(self, data: bytes) -> None:
         """More of what was begun last.  Raises: PayloadTooLarge, QuotaExceeded, StoreFull, MalformedCar and its kin."""
@@ -80,25 +82,32 @@ class Receiving:
             more = self._received_bytes - self._reserved_bytes
             await self._room.grow(more)
             self._reserved_bytes = self._received_bytes
-        await self._uploads[-1].write(data)
+        await self._begun().write(data)
 
-    async def end(self) -> None:
-        """What was begun last is whole.  Raises: what the node raised, such as StoreFull."""
-        upload = self._uploads[-1]
-        if isinstance(upload, FolderUpload):
+    def end(self) -> None:
+        """What was begun last is whole; more may follow, but not after a CAR."""
+        upload = self._begun()
+        if not isinstance(upload, CarUpload):
             upload.end()
-        else:
-            self._stored += await upload.finish()
+
+    async def finish(self) -> None:
+        """Nothing more comes: have all of it stored and pinned durably.
+
+        Raises:  InvalidInput where nothing came; what the node raised, such as StoreFull and MalformedCar.
+        """
+        if self._upload is None:
+            raise InvalidInput("there is no file in the request", hint="curl -F file=@photo.jpg …")
+        self._stored = await self._upload.finish()
+
+    def _begun(self) -> AnyUpload:
+        assert self._upload is not None, "something is begun first"
+        return self._upload
 
     async def record(self, wish: Wish) -> list[FileRecord]:
-        """Records of all that came, once they are durable.
+        """Records of all that came and is stored.
 
-        Raises:  InvalidInput where nothing came, or one name is for several; what ``FilesService.record`` raises.
+        Raises:  InvalidInput where one name is for several; what ``FilesService.record`` raises.
         """
-        if self._folder is not None:
-            self._stored += await self._folder.finish()
-        if not self._stored:
-            raise InvalidInput("there is no file in the request", hint="curl -F file=@photo.jpg …")
         records = await self._files.record(self._caller, self._stored, wish, self._room.id)
         self._recorded = True
         self._room.settled()
@@ -113,7 +122,8 @@ class Receiving:
         if self._recorded:
             return
         try:
-            await self._files.give_up(self._uploads)
+            if self._upload is not None:
+                await self._files.give_up(self._upload)
         finally:
             await self._room.release()
 

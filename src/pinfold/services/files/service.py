@@ -23,8 +23,11 @@ from pinfold.services.limits import LimitsService
 from pinfold.services.pins.locks import CIDLocks
 from pinfold.services.pins.model import root_of
 from pinfold.services.pins.tiers import Tiers
-from pinfold.telemetry import metrics
+from pinfold.telemetry import fields, logger, metrics
 
+log = logger("services.files")
+
+_TOGETHER = 500  # roots made due in one transaction, so that others get in between
 _MOST_TYPES = 1000  # content types that statistics list; clients choose them, so there is no other bound
 
 
@@ -95,8 +98,6 @@ class FilesService:
         if wish.name and len(stored) > 1:
             raise InvalidInput("one name is for one file; this request has several")
         chosen = await self._tiers.choose(wish.tier, wish.replication_factor_min, wish.replication_factor_max)
-        roots = [root_of(one.cid) for one in stored]
-        linked = await self._database.everybody.read(files.of_others, roots, caller.organisation_id)
         new = [
             NewFile(
                 cid=str(one.cid),
@@ -113,35 +114,40 @@ class FilesService:
                 tier=None if chosen.tier is None else str(chosen.tier),
                 replication_factor_min=chosen.factor_min,
                 replication_factor_max=chosen.factor_max,
-                is_linked=root_of(one.cid) in linked,
                 has_own_replication=wish.has_replication,
             )
             for one in stored
         ]
         async with AsyncExitStack() as held:
-            for cid in sorted({one.cid.to_v1() for one in stored}):  # in one order, so that nobody waits in a ring
+            cids = sorted({one.cid.to_v1() for one in stored})  # in one order, so that nobody waits in a ring
+            for cid in cids:
                 await held.enter_async_context(self._locks.hold(cid))
-                await self.intake.make_sure(cid)
+            await self.intake.make_sure(cids)
+            # Under the locks: of two organisations that bring the same, the later one finds the other's.
+            linked = await self._database.everybody.read(
+                files.of_others, [one.root for one in new], caller.organisation_id
+            )
             rows = await self._database.of(caller.organisation_id).write(
-                files.record, caller.actor, new, reservation_id, self._clock()
+                files.record, caller.actor, new, reservation_id, self._clock(), linked
             )
         metrics.UPLOADS.inc(len(stored))
         metrics.UPLOADED_BYTES.inc(sum(one.size_bytes for one in new))
         self._wake_worker()
         return [FileRecord.of_rows(*row) for row in rows]
 
-    async def give_up(self, uploads: Sequence[AnyUpload]) -> None:
-        """Cancel uploads whose request failed; what was pinned already is let go of, unless others want it."""
-        cids: list[CID] = []
-        for upload in uploads:
-            cids += await upload.cancel()
-        await self.let_go(cids)
+    async def give_up(self, upload: AnyUpload) -> None:
+        """Cancel the upload of a request that failed; what was pinned already is let go of, unless others want it."""
+        if cids := await upload.cancel():
+            log.info("upload given up", **{fields.FILES: len(cids)})
+            await self.let_go(cids)
 
     async def let_go(self, cids: Sequence[CID]) -> None:
         """Have the worker unpin what nobody wants."""
-        for cid in cids:
-            await self._database.everybody.write(reconciliations.mark_due, root_of(cid), self._clock())
-        if cids:
+        roots = [root_of(cid) for cid in cids]
+        for begin in range(0, len(roots), _TOGETHER):
+            due = dict.fromkeys(roots[begin : begin + _TOGETHER], 1)
+            await self._database.everybody.write(reconciliations.mark_all_due, due, self._clock())
+        if roots:
             self._wake_worker()
 
     async def missing(self, caller: Caller, cids: Sequence[CID], root: CID | None) -> list[CID]:

@@ -28,6 +28,7 @@ LIFETIME: Final = timedelta(minutes=5)
 """How long the room of a process that was killed stays taken."""
 _HEARTBEAT_S: Final = 60.0  # several may fail before a reservation is lost
 _STEP_BYTES: Final = 4 << 20  # an upload of unknown length takes room in steps: a transaction each
+_STEP_FILES: Final = 100  # and so does a form of nobody knows how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class LimitsService:
         """
         quota = await self._database.everybody.read(changes.quota_of, caller.organisation_id)
         if quota.is_none:
-            return Reservation(self, caller.organisation_id, None, 0)
+            return Reservation(self, caller.organisation_id, None, 0, files)
         now = self._clock()
         reservation_id = await self._database.of(caller.organisation_id).write(
             reservations.take, size_bytes, files, until or now + LIFETIME, now
@@ -68,7 +69,7 @@ class LimitsService:
             self._held.add(reservation_id)
             if self._heartbeat is None or self._heartbeat.done():
                 self._heartbeat = asyncio.create_task(self._keep_alive())
-        return Reservation(self, caller.organisation_id, reservation_id, size_bytes)
+        return Reservation(self, caller.organisation_id, reservation_id, size_bytes, files)
 
     async def room(self, organisation_id: str) -> Room:
         """What still fits, as of now: nothing is taken."""
@@ -125,12 +126,12 @@ class Reservation:
     """Room that is held; leaving it as a context manager gives back what was not settled."""
 
     def __init__(
-        self, limits: LimitsService, organisation_id: str, reservation_id: str | None, size_bytes: int
+        self, limits: LimitsService, organisation_id: str, reservation_id: str | None, size_bytes: int, files: int
     ) -> None:
         self._limits = limits
         self._organisation_id = organisation_id
-        self._used_bytes = size_bytes
-        self._taken_bytes = size_bytes
+        self._used = (size_bytes, files)
+        self._taken = (size_bytes, files)
         self._growing = asyncio.Lock()
         self._over = False
         self.id = reservation_id
@@ -141,21 +142,17 @@ class Reservation:
         if self.id is None:
             return
         async with self._growing:
-            self._used_bytes += more_bytes
-            missing = self._used_bytes - self._taken_bytes
-            if missing <= 0 and not more_files:
+            self._used = (self._used[0] + more_bytes, self._used[1] + more_files)
+            missing_bytes, missing_files = (
+                max(0, used - taken) for used, taken in zip(self._used, self._taken, strict=True)
+            )
+            if not missing_bytes and not missing_files:
                 return
-            step = max(missing, _STEP_BYTES) if missing > 0 else 0
-            step = await self._grow_by(step, max(missing, 0), more_files)
-            self._taken_bytes += step
-
-    async def _grow_by(self, step: int, missing: int, more_files: int) -> int:
-        assert self.id is not None
-        if step > missing:
-            room = (await self._limits.room(self._organisation_id)).bytes
-            step = step if room is None or room >= step else missing  # near the end, take no more than is needed
-        await self._limits._grow(self._organisation_id, self.id, step, more_files)
-        return step
+            room = await self._limits.room(self._organisation_id)
+            step_bytes = _step(missing_bytes, _STEP_BYTES, room.bytes)
+            step_files = _step(missing_files, min(self._used[1], _STEP_FILES), room.files)
+            await self._limits._grow(self._organisation_id, self.id, step_bytes, step_files)
+            self._taken = (self._taken[0] + step_bytes, self._taken[1] + step_files)
 
     def settled(self) -> None:
         """Its files are recorded: nothing is left to give back."""
@@ -178,3 +175,9 @@ class Reservation:
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.release()
+
+
+def _step(missing: int, usual: int, room: int | None) -> int:
+    """How much to take where so much is missing: more, unless that is near the end of the quota."""
+    step = max(missing, usual) if missing else 0
+    return step if room is None or room >= step else missing

@@ -127,7 +127,7 @@ class Reconciler:
             if await self._database.everybody.read(wishes.is_wanted, str(lease.cid)):
                 return await self.release(lease)  # wanted again meanwhile
             await self._engine.unpin(lease.cid)
-            log.info("unpinned", **{fields.CID: str(lease.cid)})
+            log.debug("unpinned", **{fields.CID: str(lease.cid)})
             # Still under the lock: what peers hold must not be said of whoever asks from now on.
             await self._recorder.record(Outcome(str(lease.cid), lease.generation))
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from pinfold.api import documentation, errors, metrics, wellness
+from pinfold.api import documentation, errors, metrics, rights, wellness
 from pinfold.api.direct import Direct
 from pinfold.api.outermost import Outermost, behind_proxies
 from pinfold.api.pinning import router as psa
@@ -127,9 +127,21 @@ def create_api(
     return behind_proxies(Outermost(Direct(api, routes)), trusted_proxies)
 
 
+class _Described(FastAPI):
+    """Says of each endpoint what right it needs."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description."""
+        is_new = self.openapi_schema is None
+        described = super().openapi()
+        if is_new:
+            rights.tell(described, [route for router in _ROUTERS for route in router.routes])
+        return described
+
+
 def build(services: Services | None, *, max_request_bytes: int, metrics_access: metrics.Access = "loopback") -> FastAPI:
     """The API without its outermost layer; no services are needed to describe it."""
-    api = FastAPI(
+    api = _Described(
         title="Pinfold",
         version=__version__,
         description=_DESCRIPTION,

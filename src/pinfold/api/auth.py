@@ -62,6 +62,19 @@ class Needs:
         return caller
 
 
+class NeedsUnlessSignedIn:
+    """A dependency that gives the caller, who has ``scope`` or is signed in: then it is about what is their own."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    async def __call__(self, caller: Authenticated) -> Caller:
+        """The caller.  Raises: Forbidden."""
+        if not caller.is_signed_in:
+            caller.require(self.scope)
+        return caller
+
+
 def needs(scope: Scope) -> Needs:
     """What an endpoint open to tokens with ``scope`` takes: ``Annotated[Caller, Depends(needs(Scope.FILES_READ))]``."""
     return Needs(scope)
@@ -77,4 +90,5 @@ UsageReader = Annotated[Caller, Depends(needs(Scope.USAGE_READ))]
 AuditReader = Annotated[Caller, Depends(needs(Scope.AUDIT_READ))]
 OrganisationReader = Annotated[Caller, Depends(needs(Scope.ORG_READ))]
 OrganisationAdmin = Annotated[Caller, Depends(needs(Scope.ORG_ADMIN))]
+OrganisationAdminOrSelf = Annotated[Caller, Depends(NeedsUnlessSignedIn(Scope.ORG_ADMIN))]
 ServerAdmin = Annotated[Caller, Depends(needs(Scope.SERVER_ADMIN))]

@@ -11,7 +11,8 @@ import pytest
 
 from pinfold.api.application import openapi
 from pinfold.api.documentation import page
-from pinfold.api.examples import curl
+from pinfold.api.examples import curl, example
+from tests.support.endpoints import Endpoint, endpoints
 
 DESCRIPTION = openapi()
 
@@ -57,6 +58,40 @@ def test_every_operation_says_what_it_does_and_how_it_fails(name: str, operation
         assert "401" in operation["responses"]
     for parameter in operation.get("parameters", []):
         assert parameter["description"]
+
+
+@pytest.mark.parametrize("endpoint", [one for one in endpoints() if one.path in DESCRIPTION["paths"]], ids=str)
+def test_every_operation_names_just_the_scope_that_it_needs(endpoint: Endpoint) -> None:
+    operation = DESCRIPTION["paths"][endpoint.path][endpoint.method.lower()]
+    told = operation["description"].split("\n\n")[-1]
+    if endpoint.needs is not None:
+        assert told == f"Needs the scope `{endpoint.needs}`."
+    elif endpoint.path.startswith("/api/v1/tokens"):
+        assert told == "Needs the scope `org:admin`, unless somebody is signed in."
+    elif endpoint.authenticates:
+        assert told == "Needs a token, and no scope."
+    elif endpoint.path != "/metrics":  # a setting says who may
+        assert told == "Needs no token."
+    assert operation["description"].count("Needs ") == (endpoint.path != "/metrics")
+
+
+def test_schemas_are_named_by_what_they_are_and_not_by_where_they_lie() -> None:
+    assert not [name for name in DESCRIPTION["components"]["schemas"] if "pinfold" in name or name.count("__") > 2]
+
+
+@pytest.mark.parametrize("noun", ["deleted", "updated"])
+def test_an_example_of_a_batch_answers_what_was_done(noun: str) -> None:
+    path = {"deleted": "delete", "updated": "tag"}[noun]
+    operation = DESCRIPTION["paths"][f"/api/v1/files/batch/{path}"]["post"]
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    answer = example(schema, DESCRIPTION["components"]["schemas"])
+    assert [one["status"] for one in answer["data"]["results"]] == [noun]
+
+
+@pytest.mark.parametrize("name", ["post /api/v1/projects", "patch /api/v1/projects/{id}"])
+def test_an_example_of_a_project_names_no_member_that_nobody_has(name: str) -> None:
+    words = words_of(name)
+    assert json.loads(words[words.index("--json") + 1])["team"] == []
 
 
 def test_the_page_names_every_endpoint_and_loads_nothing_from_elsewhere() -> None:

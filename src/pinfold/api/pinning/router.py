@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pinfold.api.auth import PinsReader, PinsWriter
 from pinfold.api.envelope import Told
 from pinfold.api.pinning import form, query
-from pinfold.api.pinning.schema import Failure, Pin, PinResults, PinStatus, told
+from pinfold.api.pinning.schema import Failure, PinObject, PinResults, PinStatusObject, told
 from pinfold.api.v1.pin_schema import MAX_NAME, Storable
 from pinfold.api.v1.pins import is_id
 from pinfold.core.errors import PinConflict, PinNotFound
@@ -67,12 +67,12 @@ async def list_pins(
     "/pins",
     status_code=202,
     summary="Add a pin object",
-    response_model=PinStatus,
+    response_model=PinStatusObject,
     response_description="Accepted.",
     responses=_RESPONSES,
     name="psa_add_pin",
 )
-async def add_pin(request: Request, caller: PinsWriter, pin: Pin) -> Response:
+async def add_pin(request: Request, caller: PinsWriter, pin: PinObject) -> Response:
     """Accepts a new pin request, also for a CID that is pinned already."""
     pins: PinsService = request.app.state.services.pins
     return Told(await _told(request, await pins.add(caller, pin.wanted())), 202)
@@ -81,7 +81,7 @@ async def add_pin(request: Request, caller: PinsWriter, pin: Pin) -> Response:
 @router.get(
     "/pins/{requestid}",
     summary="Look at a pin object",
-    response_model=PinStatus,
+    response_model=PinStatusObject,
     response_description="The pin object.",
     responses=_RESPONSES,
     name="psa_get_pin",
@@ -95,12 +95,12 @@ async def get_pin(request: Request, caller: PinsReader, requestid: RequestId) ->
     "/pins/{requestid}",
     status_code=202,
     summary="Replace a pin object",
-    response_model=PinStatus,
+    response_model=PinStatusObject,
     response_description="Accepted, under an id of its own.",
     responses=_RESPONSES,
     name="psa_replace_pin",
 )
-async def replace_pin(request: Request, caller: PinsWriter, requestid: RequestId, pin: Pin) -> Response:
+async def replace_pin(request: Request, caller: PinsWriter, requestid: RequestId, pin: PinObject) -> Response:
     """Puts a new request in the place of one; what the old one kept is let go of once the new content is here."""
     wanted = pin.wanted()
     await _own(request, caller, requestid)

@@ -15,7 +15,7 @@ _Text = Annotated[str, Storable]
 _Origin = Annotated[str, StringConstraints(min_length=1, max_length=1000), Storable]
 
 
-class Pin(BaseModel):
+class PinObject(BaseModel):
     """What is to be kept."""
 
     model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
@@ -41,7 +41,7 @@ class Pin(BaseModel):
         )
 
 
-class PinStatus(BaseModel):
+class PinStatusObject(BaseModel):
     """A pin object with its status."""
 
     requestid: str = Field(description="Names the request.")
@@ -51,7 +51,7 @@ class PinStatus(BaseModel):
         examples=["2026-01-31T12:00:00.000000Z"],
         json_schema_extra={"format": "date-time"},
     )
-    pin: Pin = Field(description="What was asked for.")
+    pin: PinObject = Field(description="What was asked for.")
     delegates: list[str] = Field(min_length=1, max_length=20, description="Who receives the data.")
     info: dict[str, str] = Field(description="More about it: status_details, dag_size, pinned_until, copies.")
 
@@ -62,7 +62,7 @@ class PinResults(BaseModel):
     count: int = Field(
         ge=0, description="How many there are in all; a filtered list is counted up to 10,000.", examples=[1]
     )
-    results: list[PinStatus] = Field(max_length=1000, description="The newest of them.")
+    results: list[PinStatusObject] = Field(max_length=1000, description="The newest of them.")
 
 
 class FailureError(BaseModel):
@@ -79,7 +79,7 @@ class Failure(BaseModel):
 
 
 def told(request: PinRequest, delegates: tuple[str, ...], progress: Progress | None) -> dict[str, Any]:
-    """A ``PinStatus`` as JSON takes it; made by hand, since lists of many are asked for often."""
+    """A ``PinStatusObject`` as JSON takes it; made by hand, since lists of many are asked for often."""
     pin: dict[str, Any] = {"cid": str(request.cid)}
     if request.name:
         pin["name"] = request.name

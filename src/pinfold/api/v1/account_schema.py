@@ -336,7 +336,7 @@ class ProjectWish(_Wish):
     status: ProjectStatus = Field("active", description="How it stands.", examples=["active"])
     starts_on: date | None = Field(None, description="The day it starts.", examples=["2026-02-01"])
     team: list[str] = Field(
-        default_factory=list, max_length=200, description="Ids of members who work at it.", examples=[[ID]]
+        default_factory=list, max_length=200, description="Ids of members who work at it.", examples=[[]]
     )
 
 
@@ -347,7 +347,7 @@ class ProjectChange(_Wish):
     description: str | None = Field(None, max_length=4000, pattern=r"^[^\x00]*$", description="What it is.")
     status: ProjectStatus | None = Field(None, description="How it stands.", examples=["archived"])
     starts_on: date | None = Field(None, description="The day it starts; null: none.", examples=["2026-02-01"])
-    team: list[str] | None = Field(None, max_length=200, description="Ids of members who work at it.", examples=[[ID]])
+    team: list[str] | None = Field(None, max_length=200, description="Ids of members who work at it.", examples=[[]])
 
 
 class Project(_Told):

@@ -224,10 +224,10 @@ class BatchTag(BaseModel):
 
 
 class BatchItem(BaseModel):
-    """What became of one of many."""
+    """What became of one of many files to delete."""
 
     id: str = Field(description="As it was sent.", examples=[_ID])
-    status: Literal["deleted", "updated", "not_found"] = Field(
+    status: Literal["deleted", "not_found"] = Field(
         description="`not_found`: there is no such file, and nothing was done.", examples=["deleted"]
     )
 
@@ -235,5 +235,21 @@ class BatchItem(BaseModel):
 class Batch(BaseModel):
     """What became of each, in the order in which they were sent."""
 
-    done: int = Field(description="How many were changed.", examples=[1])
+    done: int = Field(description="How many were deleted.", examples=[1])
     results: list[BatchItem] = Field(description="One entry for each id.")
+
+
+class TaggedItem(BaseModel):
+    """What became of one of many files to tag."""
+
+    id: str = Field(description="As it was sent.", examples=[_ID])
+    status: Literal["updated", "not_found"] = Field(
+        description="`not_found`: there is no such file, and nothing was done.", examples=["updated"]
+    )
+
+
+class Tagged(BaseModel):
+    """What became of each, in the order in which they were sent."""
+
+    done: int = Field(description="How many there were, and have these tags now.", examples=[1])
+    results: list[TaggedItem] = Field(description="One entry for each id.")

@@ -25,6 +25,8 @@ from pinfold.api.v1.file_schema import (
     MissingQuestion,
     PopularFile,
     Stats,
+    Tagged,
+    TaggedItem,
 )
 from pinfold.api.v1.statuses import Statuses
 from pinfold.core.cid import CID
@@ -178,7 +180,8 @@ async def batch_delete(request: Request, caller: FilesWriter, batch: BatchDelete
     """Deletes up to 1,000 files in one step, as each would be by itself."""
     files: FilesService = request.app.state.services.files
     gone = await files.delete_many(caller, list(dict.fromkeys(batch.ids)))
-    return Answer(success=True, data=_batch(batch.ids, gone, "deleted"))
+    results = [BatchItem(id=one, status="deleted" if one in gone else "not_found") for one in batch.ids]
+    return Answer(success=True, data=Batch(done=len(gone), results=results))
 
 
 @router.post(
@@ -187,17 +190,13 @@ async def batch_delete(request: Request, caller: FilesWriter, batch: BatchDelete
     response_description="What became of each.",
     responses=responses(400, 401, 403, 413, 422, 429, 503),
 )
-async def batch_tag(request: Request, caller: FilesWriter, batch: BatchTag) -> Answer[Batch]:
+async def batch_tag(request: Request, caller: FilesWriter, batch: BatchTag) -> Answer[Tagged]:
     """Tags up to 1,000 files, and takes tags off, in one step: where one would have too many, none is changed."""
     files: FilesService = request.app.state.services.files
     wish = Edit(add_tags=tuple(batch.add), remove_tags=tuple(batch.remove))
     changed = await files.edit_many(caller, list(dict.fromkeys(batch.ids)), wish)
-    return Answer(success=True, data=_batch(batch.ids, changed, "updated"))
-
-
-def _batch(ids: list[str], done: set[str], word: Literal["deleted", "updated"]) -> Batch:
-    results = [BatchItem(id=one, status=word if one in done else "not_found") for one in ids]
-    return Batch(done=len(done), results=results)
+    results = [TaggedItem(id=one, status="updated" if one in changed else "not_found") for one in batch.ids]
+    return Answer(success=True, data=Tagged(done=len(changed), results=results))
 
 
 @router.get(

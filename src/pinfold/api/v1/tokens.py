@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Path, Request
 
-from pinfold.api.auth import Authenticated
+from pinfold.api.auth import OrganisationAdminOrSelf
 from pinfold.api.envelope import Answer, ListAnswer
 from pinfold.api.errors import responses
 from pinfold.api.v1 import account_schema as schema
@@ -27,12 +27,9 @@ TokenId = Annotated[UUID, Path(description="The token's id.", examples=[schema.I
     responses=responses(400, 401, 403, 413, 422, 429),
 )
 async def create_token(
-    request: Request, caller: Authenticated, wish: Annotated[schema.TokenWish, Body()]
+    request: Request, caller: OrganisationAdminOrSelf, wish: Annotated[schema.TokenWish, Body()]
 ) -> Answer[schema.NewToken]:
-    """Makes a token with no more rights than its maker has; their role bounds it later as well.
-
-    Takes `org:admin`, or somebody who is signed in.
-    """
+    """Makes a token with no more rights than its maker has; their role bounds it later as well."""
     tokens: TokensService = request.app.state.services.tokens
     record, token = await tokens.create(caller, wish.name, wish.scopes, expires_at=wish.expires_at, uses=wish.uses)
     return Answer(success=True, data=schema.NewToken(**schema.Token.of(record).model_dump(), token=token))
@@ -45,7 +42,7 @@ async def create_token(
     responses=responses(400, 401, 403, 422, 429),
 )
 async def list_tokens(
-    request: Request, caller: Authenticated, page: PageNumber = 1, limit: Limit = 20, cursor: Cursor = None
+    request: Request, caller: OrganisationAdminOrSelf, page: PageNumber = 1, limit: Limit = 20, cursor: Cursor = None
 ) -> ListAnswer[schema.Token]:
     """Tokens that are not revoked, newest first: with `org:admin` the organisation's, signed in one's own."""
     tokens: TokensService = request.app.state.services.tokens
@@ -59,7 +56,7 @@ async def list_tokens(
     response_description="The token, without itself.",
     responses=responses(401, 403, 404, 422, 429),
 )
-async def get_token(request: Request, caller: Authenticated, id: TokenId) -> Answer[schema.Token]:
+async def get_token(request: Request, caller: OrganisationAdminOrSelf, id: TokenId) -> Answer[schema.Token]:
     """One token that is not revoked."""
     tokens: TokensService = request.app.state.services.tokens
     return Answer(success=True, data=schema.Token.of(await tokens.get(caller, str(id))))
@@ -71,7 +68,7 @@ async def get_token(request: Request, caller: Authenticated, id: TokenId) -> Ans
     response_description="Nobody can use it any more.",
     responses=responses(401, 403, 404, 422, 429),
 )
-async def revoke_token(request: Request, caller: Authenticated, id: TokenId) -> Answer[schema.Gone]:
+async def revoke_token(request: Request, caller: OrganisationAdminOrSelf, id: TokenId) -> Answer[schema.Gone]:
     """Ends a token at once, everywhere."""
     tokens: TokensService = request.app.state.services.tokens
     await tokens.revoke(caller, str(id))

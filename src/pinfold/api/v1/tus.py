@@ -96,7 +96,8 @@ _BODY: Final[dict[str, Any]] = {"content": {_BYTES: {"schema": {"type": "string"
     response_class=Response,
     status_code=204,
     summary="What resumable uploads can do",
-    response_description="In headers: Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm.",
+    response_description="In headers: Tus-Version, Tus-Extension, Tus-Checksum-Algorithm, "
+    "and Tus-Max-Size where there is a limit.",
     responses=responses(401, 403, 429),
 )
 async def tus_options(request: Request, _caller: FilesWriter) -> Response:

@@ -109,6 +109,11 @@ class Caller:
         return Actor("token", self.token_id, self.name, self.address, self.request_id)
 
     @property
+    def is_signed_in(self) -> bool:
+        """Whether a user signed in, rather than a program that was given a token."""
+        return self.kind == "session" and self.user_id is not None
+
+    @property
     def may_name_owners(self) -> bool:
         """Whether they may make and unmake owners: owners themselves, and who looks after the server."""
         return self.role is Role.OWNER or self.kind == "owner" or Scope.SERVER_ADMIN in self.scopes

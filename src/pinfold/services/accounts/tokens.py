@@ -91,7 +91,7 @@ def _refuse(
 
 def _self(caller: Caller) -> str:
     """The user, where somebody is signed in; for others this takes ``org:admin``.  Raises: Forbidden."""
-    if caller.kind != "session" or caller.user_id is None:
+    if not caller.is_signed_in:
         caller.require(Scope.ORG_ADMIN)
     return caller.user_id or ""
 

@@ -206,14 +206,29 @@ def test_metadata_is_kept_and_all_of_a_filter_has_to_match(play: Play) -> None:
 def test_origins_are_kept_and_those_that_cannot_be_used_do_no_harm(play: Play) -> None:
     async def story(on: Platform) -> None:
         peer = "/p2p/QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR"
-        origins = [f"/ip4/203.0.113.142/tcp/4001{peer}", f"/ip4/203.0.113.114/udp/4001/quic{peer}", "no multiaddr"]
+        origins = [f"/ip4/203.0.113.142/tcp/4001{peer}", f"/ip4/203.0.113.114/udp/4001/quic{peer}"]
+        origins.append("/ip4/10.0.0.1/tcp/4001")  # wherever that is, it speaks no HTTP, and nobody goes there
         added = await add(on.api, inline("x"), origins=origins)
         assert added["pin"]["origins"] == origins
-        private = ["/ip4/127.0.0.1/tcp/80/http", "/ip4/10.0.0.1/tcp/4001"]
-        assert (await add(on.api, inline("y"), origins=private))["pin"]["origins"] == private
         await until(on.api, added["requestid"], "pinned")
         too_many = [f"/ip4/203.0.113.1/tcp/{port}{peer}" for port in range(1, 22)]
         assert (await on.api.post("/psa/pins", json={"cid": NOWHERE, "origins": too_many})).status_code == 400
+
+    play(story)
+
+
+@pytest.mark.parametrize("origin", ["no multiaddr", "/ip4/203.0.113.1/tcp/99999/http", "/ip4/127.0.0.1/tcp/80/http"])
+def test_origins_that_can_never_be_meant_are_refused_when_they_are_sent(play: Play, origin: str) -> None:
+    async def story(on: Platform) -> None:
+        added = await add(on.api, inline("x"))
+        wish = {"cid": NOWHERE, "origins": [origin]}
+        for refused in (
+            await on.api.post("/psa/pins", json=wish),
+            await on.api.post(f"/psa/pins/{added['requestid']}", json=wish),
+        ):
+            assert refused.status_code == 400
+            assert origin in refused.json()["error"]["details"]
+        assert (await on.api.get(f"/psa/pins/{added['requestid']}")).status_code == 200
 
     play(story)
 

@@ -88,11 +88,11 @@ def test_an_origin_on_this_machine_is_refused_unless_a_setting_allows_it(pinfold
     with gateway(honest) as url, Up(pinfold) as up:
         refused = ask(up, cid, origins=[origin(url)])
         assert (refused.status_code, refused.json()["code"]) == (400, "ADDRESS_REFUSED"), refused.text
-        # In the Pinning Service API origins are hints, so there it is found out when it would be used.
         wish = {"cid": str(cid), "origins": [origin(url)]}
-        assert up.api.post("/psa/pins", json=wish).status_code == 202
-        report = until(up, cid, lambda report: report["pinStatus"] == "failed")
-        assert "address" in report["error"], report["error"]
+        refused = up.api.post("/psa/pins", json=wish)
+        assert (refused.status_code, refused.json()["error"]["reason"]) == (400, "BAD_REQUEST"), refused.text
+        (item,) = up.api.post("/api/v1/pins/bulk/add", json={"pins": [wish]}).json()["data"]["items"]
+        assert (item["result"], item["code"]) == ("refused", "ADDRESS_REFUSED"), item
         assert honest.blocks == honest.cars == []
 
 

@@ -26,6 +26,9 @@ PEER = "12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5"
         f"/p2p/{PEER}",
         "/dnsaddr/bootstrap.libp2p.io",
         "/unix/run/x.sock",
+        "/ip4/1.2.3.4",
+        "/dns4/example.com/tcp/4001/tls/sni/*.example.com/ws/",
+        f"/ip4/1.2.3.4/protocol-of-tomorrow/tcp/p2p/{PEER}",
     ],
 )
 def test_a_hint_is_kept(origin: str) -> None:
@@ -33,7 +36,13 @@ def test_a_hint_is_kept(origin: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["/", "//", "/x", "/ip4", "/ip4/", "/http/x", "/ip4/300.1.1.1", "/ip6/1.2.3.4/tcp/1", "x"]
+    "origin",
+    [
+        *("/", "//", "/x", "/ip4", "/ip4/", "/http/x", "/ip4/300.1.1.1", "/ip6/1.2.3.4/tcp/1", "x", ""),
+        *("/ip4/1.1.1.1/tcp", "/ip4/1.1.1.1/tcp/", "/ip4/1.1.1.1/tcp/99999/http", "/ip4/1.1.1.1/udp/-1/quic-v1"),
+        *("/dns4/-bad-/tcp/443/https", "/dnsaddr/a..b", "/dns4/example.com/tcp/http", "/ip4/1.1.1.1/tcp/٣/http"),
+        "/ip4/1.1.1.1/tcp/4001/p2p/",
+    ],
 )
 def test_what_is_no_multiaddr_is_refused(origin: str) -> None:
     with pytest.raises(InvalidInput, match="is no multiaddr"):

@@ -1,14 +1,16 @@
 """Which origins a pin can have, as far as their text says it.
 
 Origins are hints: most nodes name addresses that speak no HTTP, which are kept and passed over.  Refused is only what
-can never be meant: what is no multiaddr at all, and what would lead inside this server's network if it were asked.
+can never be meant: what is no multiaddr at all, and what would lead inside this server's network if it were asked.  It
+is the same at every door.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final
+from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 from pinfold.core.address_policy import leads_inside
@@ -22,6 +24,16 @@ _FIRST: Final = frozenset(
         *("onion", "onion3", "garlic32", "garlic64", "p2p", "ipfs", "memory"),
     ]
 )
+_NAMES: Final = frozenset(["dns", "dns4", "dns6", "dnsaddr"])
+_PORTS: Final = frozenset(["tcp", "udp", "dccp", "sctp"])
+_WITH_A_VALUE: Final = _FIRST | _PORTS | {"sni", "certhash", "http-path"}
+_ALONE: Final = frozenset(
+    [
+        *("quic", "quic-v1", "webtransport", "webrtc", "webrtc-direct", "p2p-circuit", "p2p-webrtc-direct"),
+        *("http", "https", "tls", "noise", "ws", "wss", "utp", "udt", "plaintextv2"),
+    ]
+)
+_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_-]{1,63})*\.?")
 _IP: Final = {"ip4": IPv4Address, "ip6": IPv6Address}
 
 
@@ -43,19 +55,37 @@ def check_origins(origins: Iterable[str], *, allow_private: bool) -> None:
 
 
 def _check_multiaddr(origin: str) -> None:
-    empty, _, rest = origin.partition("/")
-    first, _, rest = rest.partition("/")
-    value = rest.partition("/")[0]
-    is_one = empty == "" and first in _FIRST and value != ""
-    if is_one and first in _IP:
+    """Read protocols with their values as far as they are known; of those behind an unknown one nobody can say."""
+    empty, *parts = origin.removesuffix("/").split("/")
+    if empty or len(parts) < 2 or parts[0] not in _FIRST:
+        _refuse(origin)
+    rest = iter(parts)
+    for protocol in rest:
+        if protocol in _ALONE:
+            continue
+        if protocol not in _WITH_A_VALUE or protocol == "unix":  # of a path there is no knowing where it ends
+            return
+        if not _fits(protocol, next(rest, "")):
+            _refuse(origin)
+
+
+def _fits(protocol: str, value: str) -> bool:
+    if protocol in _IP:
         try:
-            _IP[first](value)
+            _IP[protocol](value)
         except ValueError:
-            is_one = False
-    if not is_one:
-        raise InvalidInput(
-            f"the origin {_shown(origin)} is no multiaddr", hint="One looks like /dns4/example.com/tcp/443/https."
-        )
+            return False
+    if protocol in _PORTS:
+        return re.fullmatch(r"[0-9]{1,5}", value) is not None and int(value) <= 65_535
+    if protocol in _NAMES:
+        return len(value) <= 253 and _NAME.fullmatch(value) is not None
+    return value != ""
+
+
+def _refuse(origin: str) -> NoReturn:
+    raise InvalidInput(
+        f"the origin {_shown(origin)} is no multiaddr", hint="One looks like /dns4/example.com/tcp/443/https."
+    )
 
 
 def _shown(origin: str) -> str:

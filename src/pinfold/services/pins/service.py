@@ -48,28 +48,31 @@ class PinsService:
 
         Raises:  ReplicationImpossible, QuotaExceeded, InvalidInput; AddressRefused for an origin.
         """
-        require_to_come(wanted.expires_at, self._clock())
-        check_origins(wanted.origins, allow_private=self._allow_private_origins)
+        self._check(wanted)
         asked = Asked(caller.actor, wanted, await self._choose(wanted))
         row, is_new = await self._asking.ask(caller.organisation_id, asked)
         self._wake_worker()
         return PinRequest.of_row(row), is_new
 
     async def add(self, caller: Caller, wanted: Wanted) -> PinRequest:
-        """A request of its own, whatever others there are.  Raises: as ``ask``, but for origins.
-
-        This is the Pinning Service API's, where origins are hints and any text is one; so in ``replace``.
-        """
+        """A request of its own, whatever others there are, as the Pinning Service API has it.  Raises: as ``ask``."""
+        self._check(wanted)
         asked = Asked(caller.actor, wanted, await self._choose(wanted), is_always_new=True)
         row, _ = await self._asking.ask(caller.organisation_id, asked)
         self._wake_worker()
         return PinRequest.of_row(row)
 
+    def _check(self, wanted: Wanted) -> None:
+        require_to_come(wanted.expires_at, self._clock())
+        check_origins(wanted.origins, allow_private=self._allow_private_origins)
+
     async def replace(self, caller: Caller, pin_id: str, wanted: Wanted) -> PinRequest:
         """A request in the place of another, whose content is kept until the new content is here.
 
-        Raises:  PinNotFound, PinConflict for a file's request; ReplicationImpossible, InvalidInput.
+        Raises:  PinNotFound, PinConflict for a file's request; ReplicationImpossible, InvalidInput; AddressRefused for
+                 an origin.
         """
+        self._check(wanted)
         replication = await self._choose(wanted)
         database = self._database.of(caller.organisation_id)
         row = await database.write(changes.replace, caller.actor, pin_id, wanted, replication, self._clock())

@@ -3,7 +3,8 @@
 Its URL is the first line of standard output; SIGTERM or Ctrl-C ends it.  Without DIR it lives in a temporary folder
 that goes with it.  With ``--attended`` (how the tests run it) it ends when standard input does, so that it never
 outlives whoever started it, and a line ``crash`` there cuts it off and starts it again on the same port and data,
-which is answered with the URL once more.
+which is answered with the URL once more.  ``halt`` stops it and is answered ``halted``,
+``resume`` starts it again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from engines.postgres_server import Postgres
 from engines.redis_server import Redis
 from engines.run_as import ServerFailed
 
-STOP, CRASH, GONE = "stop", "crash", "gone"
+STOP, CRASH, HALT, RESUME, GONE = "stop", "crash", "halt", "resume", "gone"
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
@@ -59,10 +60,18 @@ def run(server: Postgres | Redis, events: queue.SimpleQueue[str]) -> int:
         watcher = threading.Thread(target=watch, args=(server, events), daemon=True)
         watcher.start()
         event = events.get()
-        if event != CRASH:
+        if event not in (CRASH, HALT):
             break
-        server.crash()
+        if event == CRASH:
+            server.crash()
+        else:
+            server.stop()
         watcher.join()
+        if event == HALT:
+            print("halted", flush=True)
+            while (event := events.get()) != RESUME:
+                if event == STOP:
+                    return 0
         while not events.empty() and (event := events.get()) == STOP:
             return 0
     if event.startswith(GONE):

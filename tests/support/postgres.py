@@ -47,6 +47,14 @@ class PostgresServer:
         """
         self._server.crash()
 
+    def halt(self) -> None:
+        """Stop the server, which cuts off everybody, until ``resume``."""
+        self._server.halt()
+
+    def resume(self) -> None:
+        """Return when it serves again, at the same URLs."""
+        self._server.resume()
+
     def _execute(self, statement: str, *names: str) -> None:
         target = make_url(self._server.url).set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(target, autocommit=True) as connection:

@@ -34,10 +34,23 @@ class Served:
 
     def crash(self) -> None:
         """Cut the server off as a power cut would, and return when it serves again, at the same URL."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("crash\n")
-        self._process.stdin.flush()
+        self._tell("crash")
         assert self._next_url() == self.url
+
+    def halt(self) -> None:
+        """Stop the server in order, until ``resume``."""
+        self._tell("halt")
+        assert self._next_url() == "halted"
+
+    def resume(self) -> None:
+        """Return when it serves again, at the same URL."""
+        self._tell("resume")
+        assert self._next_url() == self.url
+
+    def _tell(self, command: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
 
 
 @contextlib.contextmanager

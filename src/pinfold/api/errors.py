@@ -69,6 +69,7 @@ STATUS: Final[dict[type[errors.PinfoldError], int]] = {
     errors.StoreUnreadable: 503,
     errors.CatalogueLost: 503,
     errors.DatabaseOutdated: 503,
+    errors.DatabaseUnavailable: 503,
     errors.WrongDatabase: 503,
     errors.FetchFailed: 502,
     errors.AddressRefused: 400,
@@ -85,6 +86,8 @@ STATUS: Final[dict[type[errors.PinfoldError], int]] = {
 
 CLIENT_WENT_AWAY: Final = 499
 """Stands in the log only, as with other servers: nobody is there to read it."""
+
+_COME_BACK_S: Final = "2"  # a restart of a database takes about as long, and a lock is gone sooner
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -141,8 +144,22 @@ def request_id(request: Request) -> str:
 async def _refuse(request: Request, exc: errors.PinfoldError) -> JSONResponse:
     status = STATUS[type(exc)]
     if status >= 500:
-        log.error("request failed", exc_info=exc, **{fields.CODE: exc.code, fields.ERROR: str(exc)})
-    return answer(request, status, str(exc), exc.code, exc.hint or None)
+        # What is no mistake of the program needs no trace of it: a disk that is full, a database that is away.
+        log.error(
+            "request failed",
+            exc_info=exc if status == 500 else None,
+            **{fields.CODE: exc.code, fields.ERROR: _with_cause(exc)},
+        )
+    response = answer(request, status, str(exc), exc.code, exc.hint or None)
+    if status == 503 and exc.retryable:
+        response.headers["Retry-After"] = _COME_BACK_S
+    return response
+
+
+def _with_cause(exc: errors.PinfoldError) -> str:
+    """What is for the log only: a driver's words may name hosts."""
+    cause = str(exc.__cause__ or "").strip()
+    return f"{exc}: {cause.splitlines()[0]}" if cause else str(exc)
 
 
 async def _explain(request: Request, exc: RequestValidationError) -> JSONResponse:

@@ -74,6 +74,7 @@ ERROR_CODES: Final[dict[type[errors.PinfoldError], int]] = {
     errors.CatalogueLost: 85,
     errors.DatabaseOutdated: 86,
     errors.WrongDatabase: 87,
+    errors.DatabaseUnavailable: 88,
     errors.FetchFailed: 90,
     errors.Unauthorised: 91,
     errors.PayloadTooLarge: 92,

@@ -47,6 +47,7 @@ PinfoldError
 │   ├── StoreUnreadable     rights, or a path that is no data folder
 │   ├── WrongDatabase       a data folder and a database that do not belong together
 │   ├── DatabaseOutdated    the platform's database waits for ``db upgrade``
+│   ├── DatabaseUnavailable  the platform's database is away, or held by others for too long
 │   └── CatalogueLost       the catalogue is missing or damaged; ``repo rebuild`` makes it anew
 ├── FetchFailed
 │   ├── AddressRefused      a host that may not be connected to
@@ -397,6 +398,14 @@ class DatabaseOutdated(StoreError):
 
     code = "DATABASE_OUTDATED"
     hint = "Back it up, then run `pinfold db upgrade`."
+
+
+class DatabaseUnavailable(StoreError):
+    """A database that does not answer, or that others hold for too long."""
+
+    code = "DATABASE_UNAVAILABLE"
+    retryable = True
+    hint = "Try again in a moment; `/ready` says whether the database answers."
 
 
 class CatalogueLost(StoreError):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from pinfold.core.errors import InvalidInput, StoreFull
+from pinfold.core.errors import StoreFull
 from pinfold.db import ledger, scope
 from pinfold.db.asks import Ask
+from pinfold.db.failures import told
 
 _TRIES: Final = 5
 _TRY_AGAIN: Final = frozenset({"40001", "40P01"})  # PostgreSQL: serialisation failure, deadlock
-_DISK_FULL: Final = "53100"
 _UNDER_WAY: Final = frozenset({"INTRANS", "INERROR"})  # states of a transaction, in the driver's words
 _MOST_SPOILT: Final = 2  # where more writes break the transaction of all, each goes alone
 
@@ -43,21 +41,22 @@ def carry_out(engine: Engine, asks: list[Ask]) -> None:
         except _Broken as exc:
             broken += 1
             if not _may_try_again(exc.error, exc.ask):
-                exc.ask.error = exc.error
+                exc.ask.error = told(exc.error)
                 asks = [ask for ask in asks if ask is not exc.ask]
         except Exception as exc:  # noqa: BLE001 - around a job: whoever asked is told
             if len(asks) > 1 and not isinstance(exc, OperationalError | StoreFull):
                 broken = _MOST_SPOILT + 1  # one of them wrote what the database does not take: find it
             elif len(asks) > 1 or not _may_try_again(exc, asks[0], sent=True):
+                failure = told(exc)
                 for ask in asks:
-                    ask.error = exc
+                    ask.error = failure
                 return
 
 
 def _in_one_transaction(engine: Engine, asks: list[Ask]) -> list[Ask]:
     """Those that have to be tried again, as another transaction was in their way.  Raises: _Broken."""
     failed: list[tuple[Ask, Exception]] = []
-    with engine.connect() as connection, failures_told(), connection.begin() as transaction:
+    with engine.connect() as connection, connection.begin() as transaction:
         held = ledger.Ledger(connection)
         for number, ask in enumerate(asks):
             if len(asks) > 1:
@@ -71,7 +70,7 @@ def _in_one_transaction(engine: Engine, asks: list[Ask]) -> list[Ask]:
                     session.flush()
             except Exception as exc:  # around a job, one of several: whoever asked is told, and the others go on
                 if len(asks) == 1 or not (transaction.is_active and _is_open(connection)):
-                    raise _Broken(ask, _told(exc)) from exc
+                    raise _Broken(ask, exc) from exc
                 connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one")
                 held.undo_write()
                 failed.append((ask, exc))
@@ -81,7 +80,7 @@ def _in_one_transaction(engine: Engine, asks: list[Ask]) -> list[Ask]:
         if _may_try_again(error, ask):
             again.append(ask)
         else:
-            ask.error = _told(error)
+            ask.error = told(error)
     return again
 
 
@@ -114,24 +113,3 @@ def _may_try_again(exc: Exception, ask: Ask, *, sent: bool = False) -> bool:
     ask.tries += 1
     was_lost = exc.connection_invalidated and not sent
     return ask.tries < _TRIES and (was_lost or getattr(exc.orig, "sqlstate", None) in _TRY_AGAIN)
-
-
-@contextmanager
-def failures_told() -> Iterator[None]:
-    """Say plainly that the disk is full, or that a text is none."""
-    try:
-        yield
-    except (StatementError, UnicodeEncodeError) as exc:
-        if (told := _told(exc)) is not exc:
-            raise told from exc
-        raise
-
-
-def _told(exc: Exception) -> Exception:
-    if isinstance(exc, OperationalError) and (
-        "is full" in str(exc.orig) or getattr(exc.orig, "sqlstate", None) == _DISK_FULL
-    ):
-        return StoreFull("the disk is full: the database could not be written")
-    if isinstance(exc.orig if isinstance(exc, StatementError) else exc, UnicodeEncodeError):
-        return InvalidInput("a text holds half of a surrogate pair, which cannot be stored")
-    return exc

@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session
 from pinfold.core.errors import DatabaseOutdated, StoreError, StoreFull, StoreNewer, StoreUnreadable
 from pinfold.db import dialect, schema, scope
 from pinfold.db.asks import Ask, tell
-from pinfold.db.grouping import carry_out, failures_told
+from pinfold.db.failures import failures_told, told
+from pinfold.db.grouping import carry_out
 from pinfold.db.lanes import PATIENT, Lanes
 from pinfold.db.reserve import Reserve
 
@@ -138,7 +139,7 @@ class Database:
             raise StoreError("the database is closed")
 
     def _read_now(self, organisation_id: str, query: Callable[[Session], T]) -> T:
-        with self._for_reads.connect() as connection:
+        with failures_told(), self._for_reads.connect() as connection:
             return _read(connection, organisation_id, query)
 
     # -- threads -----------------------------------------------------------------------------------------------------
@@ -240,30 +241,31 @@ class _Reading:
             except Exception as exc:  # noqa: BLE001 - around a job: whoever asked is told
                 self.close()
                 if not (may_retry and isinstance(exc, DBAPIError) and exc.connection_invalidated):
-                    ask.error = exc
+                    ask.error = told(exc)
                     break
         self.answered.append(ask)
         self.since = 0.0
 
     def close(self) -> None:
-        """Give the connection back."""
-        if self._session is not None:
-            self._session.close()
-        if self._connection is not None:
-            self._connection.close()
+        """Give the connection back, which a database that went away may refuse."""
+        with suppress(SQLAlchemyError):
+            if self._session is not None:
+                self._session.close()
+        with suppress(SQLAlchemyError):
+            if self._connection is not None:
+                self._connection.close()
         self._session = self._connection = self._driver = None
 
     def _read(self, ask: Ask) -> Any:
-        with failures_told():
-            session = self._session or self._open()
-            scope.bind(session, ask.organisation_id)
-            if self._driver is None:
-                return self._carried_out(session, ask)
-            self._driver.execute("BEGIN")
-            try:
-                return self._carried_out(session, ask)
-            finally:
-                self._driver.rollback()
+        session = self._session or self._open()
+        scope.bind(session, ask.organisation_id)
+        if self._driver is None:
+            return self._carried_out(session, ask)
+        self._driver.execute("BEGIN")
+        try:
+            return self._carried_out(session, ask)
+        finally:
+            self._driver.rollback()
 
     @staticmethod
     def _carried_out(session: Session, ask: Ask) -> Any:
@@ -349,7 +351,6 @@ def _upgrade(engine: Engine) -> None:
 
 def _read(connection: Connection, organisation_id: str, query: Callable[[Session], T]) -> T:
     with (
-        failures_told(),
         connection.begin(),
         Session(connection, expire_on_commit=False, join_transaction_mode="rollback_only") as session,
     ):

@@ -56,6 +56,7 @@ STATUS: Final[dict[type[errors.PinfoldError], int]] = {
     errors.StoreUnreadable: 503,
     errors.CatalogueLost: 503,
     errors.DatabaseOutdated: 503,
+    errors.DatabaseUnavailable: 503,
     errors.WrongDatabase: 503,
     errors.FetchFailed: 502,
     errors.AddressRefused: 502,

@@ -12,6 +12,8 @@ DEV    := $(VENV)/.installed-dev
 .DEFAULT_GOAL := up
 
 $(BIN)/python:
+	@$(PYTHON) -c '' 2>/dev/null || \
+	  { echo "Pinfold needs Python 3.11 or newer; '$(PYTHON)' cannot be run. Try: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Pinfold needs Python 3.11 or newer; '$(PYTHON)' is older. Try: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \

@@ -104,7 +104,7 @@ def test_a_lost_catalogue_is_said_plainly_and_rebuilt_with_its_pins(pinfold: Pin
         catalogue.write_bytes(catalogue.read_bytes()[:5000])
     error = pinfold("pin", "ls", code=85).err
     assert "Hint: `pinfold repo rebuild`" in error
-    assert pinfold("repo", "rebuild").out.startswith("rebuilt: 3 blocks and 1 pins")
+    assert pinfold("repo", "rebuild").out.startswith("rebuilt: 3 blocks and 1 pin from 1 segment")
     assert pinfold("pin", "ls", "--type", "recursive").out == f"{root} recursive trip\n"
     assert pinfold("cat", f"{root}/b").stdout == b"b" * 100
     assert pinfold("repo", "verify").code == 0

@@ -136,6 +136,7 @@ def test_pins_are_asked_for_listed_shown_and_taken_back(up: Up, pinfold: Pinfold
     up.until_pinned(cid)
     assert user("pins", "ls", "--name", "RI", "--json").json == {**made, "status": "pinned"}
     assert user("pins", "ls", "--status", "failed").out == ""
+    assert user("pins", "ls").out.split() == [made["id"], "pinned", cid, "trip"]
     status = user("pins", "status", cid, "--json").json
     assert (status["status"], status["healthy_replicas"]) == ("healthy", 1)
     user("pins", "rm", made["id"])

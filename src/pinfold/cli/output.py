@@ -70,6 +70,11 @@ def columns(rows: Iterable[Sequence[str]]) -> None:
         write(" ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) + "\n")
 
 
+def count(number: int, noun: str) -> str:
+    """How many of something there are: ``1 block``, ``2 blocks``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def size(count: int) -> str:
     """Bytes for a person: ``5 B``, ``1.5 KiB``, ``2.0 GiB``."""
     if count < 1024:

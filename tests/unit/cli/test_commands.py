@@ -265,7 +265,7 @@ def test_repo_stat_has_the_promised_fields(run: Run) -> None:
 def test_gc_says_what_went(run: Run) -> None:
     report = GCReport(2, 2048, 1024, 1, 0, False)
     assert run("repo", "gc", gc=report).out == (
-        "removed 2 blocks (2.0 KiB), freed 1.0 KiB on disk\n1 segments removed, 0 rewritten\n"
+        "removed 2 blocks (2.0 KiB), freed 1.0 KiB on disk\n1 segment removed, 0 rewritten\n"
     )
     assert run("repo", "gc", "-q", gc=report).out == ""
     assert run("repo", "gc", "--dry-run", gc=report).node.calls[0][2]["dry_run"] is True

@@ -12,6 +12,11 @@ from pinfold.cli.progress import ProgressBar, describe
 from pinfold.node.model import Progress
 
 
+@pytest.mark.parametrize(("number", "shown"), [(0, "0 blocks"), (1, "1 block"), (2, "2 blocks")])
+def test_one_of_something_is_no_plural(number: int, shown: str) -> None:
+    assert output.count(number, "block") == shown
+
+
 @pytest.mark.parametrize(
     ("name", "shown"),
     [

@@ -24,7 +24,7 @@ def command(
 ) -> None:
     """List the server's pin requests, newest first.
 
-    Columns are CID, status and name.
+    Columns are id, status, CID and name.  Requests that uploads made are left out: `pinfold files ls` has those files.
 
     --json prints {"id", "cid", "name", "status"} for each request.
 
@@ -40,4 +40,4 @@ def command(
             elif quiet:
                 output.line(str(made["cid"]))
             else:
-                output.line(f"{made['cid']} {made['pinStatus']} {shown_name(made)}".rstrip())
+                output.line(f"{made['id']} {made['pinStatus']:<7} {made['cid']} {shown_name(made)}".rstrip())

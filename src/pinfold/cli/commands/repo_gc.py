@@ -37,6 +37,8 @@ def command(
         return
     verb, gained = ("would remove", "would free") if dry_run else ("removed", "freed")
     on_disk = f"{gained} {output.size(report.freed_bytes)} on disk"
-    output.line(f"{verb} {report.blocks} blocks ({output.size(report.bytes)}), {on_disk}")
+    output.line(f"{verb} {output.count(report.blocks, 'block')} ({output.size(report.bytes)}), {on_disk}")
     if report.segments_removed or report.segments_rewritten:
-        output.line(f"{report.segments_removed} segments removed, {report.segments_rewritten} rewritten")
+        output.line(
+            f"{output.count(report.segments_removed, 'segment')} removed, {report.segments_rewritten} rewritten"
+        )

@@ -40,15 +40,15 @@ def command(as_json: Json = False, progress: ShowProgress = None, data_dir: Data
         )
         _check_journal(report)
         return
-    output.line(f"rebuilt: {report.blocks} blocks and {report.pins} pins from {report.segments} segments")
+    blocks, pins = output.count(report.blocks, "block"), output.count(report.pins, "pin")
+    output.line(f"rebuilt: {blocks} and {pins} from {output.count(report.segments, 'segment')}")
     if report.torn_bytes:
         output.line(f"{output.size(report.torn_bytes)} of unfinished records were cut off")
     for cid in lost:
         output.line(f"pin {cid} lacks blocks; `pinfold repo repair --from GATEWAY_URL` can fetch them")
     if report.bad_lines:
-        output.line(
-            f"{report.bad_lines} lines of the pin journal cannot be read: see `pinfold pin ls` before `repo gc`"
-        )
+        lines = output.count(report.bad_lines, "line")
+        output.line(f"{lines} of the pin journal cannot be read: see `pinfold pin ls` before `repo gc`")
     _check_journal(report)
 
 

@@ -34,12 +34,12 @@ def command(as_json: Json = False, progress: ShowProgress = None, data_dir: Data
     if not report.ok:
         count = len(report.problems)
         raise VerificationFailed(
-            f"{count} problem{'s' if count > 1 else ''} found in {report.blocks} blocks",
+            f"{output.count(count, 'problem')} found in {output.count(report.blocks, 'block')}",
             hint=_hint({problem.kind for problem in report.problems}),
         )
     if not as_json:
-        checked = f"{report.blocks} blocks ({output.size(report.bytes)}), {report.pins} pins"
-        output.line(f"verify complete, all blocks validated: {checked}")
+        blocks, pins = output.count(report.blocks, "block"), output.count(report.pins, "pin")
+        output.line(f"verify complete, all blocks validated: {blocks} ({output.size(report.bytes)}), {pins}")
 
 
 def _hint(kinds: set[ProblemKind]) -> str:

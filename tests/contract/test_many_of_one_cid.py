@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import event
 
 from pinfold.core.cid import CID
-from pinfold.db import wishes
+from pinfold.db import file_statistics, files, pins, wishes
+from pinfold.db.files import NewFile
 from pinfold.db.pin_lists import PinFilter
 from pinfold.services.pins import RequestStatus, Wanted
 from tests.support.pins_world import GRACE_S, World
@@ -152,6 +153,35 @@ def test_what_came_of_a_root_is_written_to_many_requests_in_lots(play: Play, mon
         pinned = await world.pins.page(world.me, PinFilter(statuses=frozenset({RequestStatus.PINNED})), 1)
         assert pinned.total == 100
         assert await world.reconciler.lease(10) == []  # and the root is settled
+
+    play(story)
+
+
+def test_many_files_are_deleted_in_few_statements_and_uncounted(play: Play) -> None:
+    async def story(world: World) -> None:
+        cids = [CID.of(b"%d" % number) for number in range(300)]
+        new = [
+            NewFile(
+                cid=str(cid),
+                root=str(cid),
+                name=f"file {number}",
+                size_bytes=number,
+                content_type=("text/plain", "image/png")[number % 2],
+                profile="unixfs-v1-2025",
+                tags=("kept",),
+            )
+            for number, cid in enumerate(cids)
+        ]
+        database = world.database.of(world.me.organisation_id)
+        rows = await database.write(files.record, world.me.actor, new, None, world.now)
+        ids = [file.id for file, *_ in rows]
+        with statements(world) as sent:
+            gone = await database.write(files.remove_many, world.me.actor, [*ids[1:], "nonsense"], world.now)
+        assert gone == set(ids[1:])
+        assert len(sent) < 50
+        assert await database.read(file_statistics.totals) == (1, 0)
+        assert await database.read(file_statistics.content_types, 10) == [("text/plain", 1, 0)]
+        assert len(await database.read(pins.get_all, [pin.id for _, pin, _ in rows])) == 1
 
     play(story)
 

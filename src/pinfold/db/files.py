@@ -284,8 +284,7 @@ def remove(session: Session, actor: Actor, key: str, root: str | None, now: date
     """The files that are gone now, each with its pin request; none where there was none."""
     change = changes.begin(session, actor, now)
     found = find(session, key, root)
-    for file, pin in found:
-        _remove_one(session, change, file, pin)
+    _remove_all(session, change, found)
     return [file for file, _ in found]
 
 
@@ -293,19 +292,26 @@ def remove_many(session: Session, actor: Actor, file_ids: Sequence[str], now: da
     """The ids of those that were there, and are gone now."""
     change = changes.begin(session, actor, now)
     rows = session.execute(_joined().where(FileRow.id.in_(file_ids)).order_by(FileRow.number)).all()
-    for file, pin in rows:
-        _remove_one(session, change, file, pin)
+    _remove_all(session, change, [(file, pin) for file, pin in rows])
     return {file.id for file, _ in rows}
 
 
-def _remove_one(session: Session, change: Change, file: FileRow, pin: PinRow) -> None:
-    session.execute(delete(FileRow).where(FileRow.number == file.number).execution_options(synchronize_session=False))
-    session.expunge(file)
-    pins.remove(session, change, pin)
-    change.count(files=-1, logical_bytes=-file.size_bytes)
-    _count_type(session, change, file.content_type, -1, -file.size_bytes)
-    change.audit("file.deleted", file.id, cid=file.cid, name=file.name, size=file.size_bytes)
-    change.tell("file.deleted", event(file))
+def _remove_all(session: Session, change: Change, rows: Sequence[Rows]) -> None:
+    if not rows:
+        return
+    numbers = [file.number for file, _ in rows]
+    session.execute(delete(FileRow).where(FileRow.number.in_(numbers)).execution_options(synchronize_session=False))
+    types: dict[str, tuple[int, int]] = {}
+    for file, _ in rows:
+        session.expunge(file)
+        change.count(files=-1, logical_bytes=-file.size_bytes)
+        files, size_bytes = types.get(file.content_type, (0, 0))
+        types[file.content_type] = files - 1, size_bytes - file.size_bytes
+        change.audit("file.deleted", file.id, cid=file.cid, name=file.name, size=file.size_bytes)
+    pins.remove_all(session, change, [pin for _, pin in rows])
+    for content_type, (files, size_bytes) in sorted(types.items()):
+        _count_type(session, change, content_type, files, size_bytes)
+    change.tell_all("file.deleted", [event(file) for file, _ in rows])
 
 
 def event(file: FileRow) -> dict[str, Any]:

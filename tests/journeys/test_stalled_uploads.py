@@ -61,7 +61,22 @@ def test_stalled_uploads_hold_up_nobody_else_and_are_ended(pinfold: Pinfold) -> 
         answered, _, _ = select.select(connections, [], [], 0)
         assert not answered, "it waited for those that were silent"
         answers = [answer(connection) for connection in connections]
-        assert all(one.startswith(b"HTTP/1.1 408") and b"UPLOAD_STALLED" in one for one in answers)
+        ended = [one for one in answers if one.startswith(b"HTTP/1.1 408") and b"UPLOAD_STALLED" in one]
+        refused = [one for one in answers if one.startswith(b"HTTP/1.1 503") and b"NO_PLACE_FOR_UPLOAD" in one]
+        assert ended and len(ended) + len(refused) == STALLED
+        assert all(b"retry-after: " in one.lower() for one in refused)
         assert up.upload(b"the first organisation goes on too")["name"] == "a.txt"
         assert up.stop() == 0
         assert "Traceback" not in up.log
+
+
+def test_who_has_stalled_all_uploads_of_theirs_is_soon_told_that_there_is_no_place(pinfold: Pinfold) -> None:
+    with Up(pinfold, upload_idle_timeout_s="600", max_concurrent_uploads="8") as up, contextlib.ExitStack() as stack:
+        for number in range(4):
+            stack.enter_context(begin(up, number))
+        until_under_way(up, 4)
+        began = time.monotonic()
+        refused = up.api.put("/api/v1/files/a.txt", content=b"ten bytes!")
+        assert (refused.status_code, refused.json()["code"]) == (503, "NO_PLACE_FOR_UPLOAD"), refused.text
+        assert int(refused.headers["retry-after"]) > 0
+        assert time.monotonic() - began < PATIENCE_S

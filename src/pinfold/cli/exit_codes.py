@@ -62,6 +62,7 @@ ERROR_CODES: Final[dict[type[errors.PinfoldError], int]] = {
     errors.SourceUnreadable: 50,
     errors.SourceChanged: 51,
     errors.SymlinkLoop: 52,
+    errors.NoPlaceForUpload: 53,
     errors.Corrupt: 60,
     errors.BlockCorrupt: 61,
     errors.StoreCorrupt: 62,

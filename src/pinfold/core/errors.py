@@ -59,6 +59,7 @@ PinfoldError
 ├── TooManyRequests
 ├── PayloadTooLarge
 ├── UploadStalled           an upload of which too little comes for too long
+├── NoPlaceForUpload        others' uploads hold all places, and do not move
 ├── InvalidSetting
 └── VerificationFailed      a check ran to its end and found something wrong
 
@@ -488,6 +489,14 @@ class UploadStalled(PinfoldError):
     code = "UPLOAD_STALLED"
     retryable = True
     hint = "Send it again; by `/files/tus` an upload goes on where it stood."
+
+
+class NoPlaceForUpload(PinfoldError):
+    """An upload for which there is no place while others that hold one do not move."""
+
+    code = "NO_PLACE_FOR_UPLOAD"
+    retryable = True
+    hint = "Uploads that stall are ended before long: send it again then."
 
 
 class InvalidSetting(PinfoldError):

@@ -45,7 +45,7 @@ class Intake:
         self._pin_name = pin_name
         self._max_file_bytes = max_file_bytes
         self._threads = ThreadPoolExecutor(max_concurrent, thread_name_prefix="intake")
-        self._slots = Slots(max_concurrent)
+        self.slots = Slots(max_concurrent)
 
     @property
     def max_file_bytes(self) -> int:
@@ -58,7 +58,7 @@ class Intake:
     async def open_folder(self, organisation_id: str, name: str, chosen: Profile | None = None) -> FolderUpload:
         """A new upload of a whole folder, whose files come one after the other."""
         chosen = chosen or profile()
-        await self._slots.acquire(organisation_id)
+        await self.slots.acquire(organisation_id)
         entries = Entries()
         options = self._options(chosen)
         added = self._run(
@@ -69,7 +69,7 @@ class Intake:
     async def open_files(self, organisation_id: str, chosen: Profile | None = None) -> FilesUpload:
         """A new upload of files that come one after the other, to be kept together."""
         chosen = chosen or profile()
-        await self._slots.acquire(organisation_id)
+        await self.slots.acquire(organisation_id)
         entries = Entries()
         options = self._options(chosen)
         added = self._run(organisation_id, lambda: self._node.add_streams(entries.streams(), options), entries.abandon)
@@ -77,7 +77,7 @@ class Intake:
 
     async def open_car(self, organisation_id: str, may_use: Callable[[], BitMap], max_bytes: int) -> CarUpload:
         """A new upload of a CAR, which stored blocks may complete that ``may_use`` names; ``max_bytes`` 0: any size."""
-        await self._slots.acquire(organisation_id)
+        await self.slots.acquire(organisation_id)
         pipe = BytePipe()
 
         def take() -> list[Stored]:
@@ -100,14 +100,15 @@ class Intake:
     ) -> Stored:
         """A file of this machine, stored and pinned durably.  Raises: StoreFull, SourceUnreadable."""
         chosen = chosen or profile()
-        await self._slots.acquire(organisation_id)
+        await self.slots.acquire(organisation_id)
         options = self._options(chosen)
 
         def add() -> Added:
             with path.open("rb") as stream:
                 return self._node.add_stream(stream, options)
 
-        added = await asyncio.shield(self._run(organisation_id, add, lambda: None))
+        with self.slots.at_work(organisation_id):
+            added = await asyncio.shield(self._run(organisation_id, add, lambda: None))
         return Stored(added.cid, name or str(added.cid), added.file_bytes, content_type, describe(chosen))
 
     def _run(self, organisation_id: str, work: Callable[[], T], nobody_reads: Callable[[], None]) -> asyncio.Future[T]:
@@ -115,7 +116,7 @@ class Intake:
 
         def ended(_: asyncio.Future[T]) -> None:
             nobody_reads()
-            self._slots.release(organisation_id)
+            self.slots.release(organisation_id)
 
         done.add_done_callback(ended)
         return done

@@ -82,7 +82,9 @@ class Receiving:
             more = self._received_bytes - self._reserved_bytes
             await self._room.grow(more)
             self._reserved_bytes = self._received_bytes
-        await self._begun().write(data)
+        upload = self._begun()
+        with self._files.intake.slots.at_work(self._caller.organisation_id, len(data)):
+            await upload.write(data)
 
     def end(self) -> None:
         """What was begun last is whole; more may follow, but not after a CAR."""
@@ -97,7 +99,8 @@ class Receiving:
         """
         if self._upload is None:
             raise InvalidInput("there is no file in the request", hint="curl -F file=@photo.jpg …")
-        self._stored = await self._upload.finish()
+        with self._files.intake.slots.at_work(self._caller.organisation_id):
+            self._stored = await self._upload.finish()
 
     def _begun(self) -> AnyUpload:
         assert self._upload is not None, "something is begun first"

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from pinfold.core.errors import NoPlaceForUpload
 from pinfold.services.files.slots import Slots
 
 
@@ -54,5 +55,55 @@ def test_who_gives_up_waiting_leaves_nothing_behind() -> None:
                 await slots.acquire(name)
                 slots.release(name)
         assert not slots._shares
+
+    asyncio.run(go())
+
+
+def test_who_would_wait_for_those_that_do_not_move_is_told_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pinfold.services.files.slots._PATIENCE_S", 0.02)
+
+    async def go() -> None:
+        slots = Slots(4)
+        for _ in range(2):
+            await slots.acquire("greedy")
+        with pytest.raises(NoPlaceForUpload, match="your organisation has"):
+            await slots.acquire("greedy")
+        for _ in range(2):
+            await slots.acquire("other")
+        with pytest.raises(NoPlaceForUpload, match="there are"):
+            await slots.acquire("third")
+        for name in ("greedy", "greedy", "other", "other"):
+            slots.release(name)
+        await slots.acquire("greedy")
+        slots.release("greedy")
+        assert not slots._shares
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("how", ["bytes come", "the server is behind", "places are given back"])
+def test_who_waits_for_those_that_move_is_patient(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    monkeypatch.setattr("pinfold.services.files.slots._PATIENCE_S", 0.02)
+
+    async def go() -> None:
+        slots = Slots(2)
+        await slots.acquire("a")
+        places = [asyncio.create_task(slots.acquire("a")) for _ in range(8)]
+        for _ in range(7):
+            if how == "bytes come":
+                for _ in range(20):
+                    await asyncio.sleep(0.001)
+                    with slots.at_work("a", 64 << 10):
+                        pass
+            elif how == "the server is behind":
+                with slots.at_work("a"):
+                    await asyncio.sleep(0.05)
+            else:
+                await asyncio.sleep(0.01)
+            slots.release("a")
+            await asyncio.sleep(0)
+        assert not any(task.done() and task.exception() for task in places)
+        slots.release("a")
+        await asyncio.gather(*places)
 
     asyncio.run(go())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -73,6 +73,11 @@ class NeedsUnlessSignedIn:
         if not caller.is_signed_in:
             caller.require(self.scope)
         return caller
+
+
+Rule = Needs | NeedsUnlessSignedIn
+RULES: Final = (Needs, NeedsUnlessSignedIn)
+"""All that an endpoint may ask of its caller, beside a token that is good."""
 
 
 def needs(scope: Scope) -> Needs:

@@ -10,6 +10,7 @@ Whoever calls is let in, or refused, before a body is read: the framework would 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
 from types import UnionType
@@ -28,7 +29,8 @@ from starlette.types import Message, Receive, Scope, Send
 from pinfold.api import auth, bodies, errors, reading
 from pinfold.api.envelope import made
 from pinfold.api.limits import limit_address
-from pinfold.services.accounts import Scope as TokenScope
+from pinfold.api.pace import LEAST_BYTES_PER_S
+from pinfold.core.errors import UploadStalled
 
 _MOST_PARAMETERS: Final = 200
 
@@ -54,15 +56,14 @@ class _Endpoint:
         self._call: Callable[..., Any] = dependant.call
         self._status = route.status_code or 200
         self._request_name = dependant.request_param_name
-        self._caller: tuple[str, TokenScope | None] | None = None
+        self._caller: tuple[str, auth.Rule | None] | None = None
         self._is_anonymous = False
         for given in dependant.dependencies:
             if given.call is limit_address:
                 self._is_anonymous = True
                 self._nothing_for = given.name
             else:
-                scope = given.call.scope if isinstance(given.call, auth.Needs) else None
-                self._caller = (given.name or "", scope)
+                self._caller = (given.name or "", given.call if isinstance(given.call, auth.RULES) else None)
         self._path = {field.alias: _parameter(field) for field in dependant.path_params}
         self._query = {field.alias: _parameter(field) for field in dependant.query_params}
         self._required = [alias for alias, parameter in self._query.items() if parameter.is_required]
@@ -87,7 +88,7 @@ class _Endpoint:
         if any(others) or dependant.call is None or len(dependant.dependencies) > 1 or len(dependant.body_params) > 1:
             return None
         for given in dependant.dependencies:
-            is_known = given.call in (auth.authenticate, limit_address) or isinstance(given.call, auth.Needs)
+            is_known = given.call in (auth.authenticate, limit_address) or isinstance(given.call, auth.RULES)
             if not is_known or not given.name:
                 return None
         if any(isinstance(field.field_info, params.Form) for field in dependant.body_params):
@@ -118,11 +119,9 @@ class _Endpoint:
     async def admit(self, request: Request, arguments: dict[str, Any]) -> None:
         """Let the caller in, as an argument.  Raises: what keeps them out."""
         if self._caller is not None:
-            name, scope = self._caller
+            name, rule = self._caller
             caller = await auth.authenticate(request, await auth.scheme(request))
-            if scope is not None:
-                caller.require(scope)
-            arguments[name] = caller
+            arguments[name] = caller if rule is None else await rule(caller)
         elif self._is_anonymous:
             await limit_address(request)
             arguments[self._nothing_for or ""] = None
@@ -180,7 +179,7 @@ class Direct:
         try:
             await endpoint.admit(request, {} if arguments is None else arguments)
             if endpoint.body is not None:
-                body = await _body(receive)
+                body = await _body(request)
                 await self._reading.check(body, bodies.most_values(scope["path"]))
                 if arguments is None or not await self._take_body(arguments, endpoint.body, request, body):
                     return await self._api(scope, _again(body, receive), send)
@@ -240,16 +239,25 @@ def _take(arguments: dict[str, Any], parameter: _Parameter, sent: Any) -> None:
     arguments[parameter.name] = value
 
 
-async def _body(receive: Receive) -> bytes:
-    """All of a body; whoever gave ``receive`` bounds it.  Raises: ClientDisconnect."""
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        parts.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+async def _body(request: Request) -> bytes:
+    """All of a body; whoever gave ``request`` bounds it.  Raises: ClientDisconnect, UploadStalled."""
+    parts: list[bytes] = []
+    silence_s: float = request.app.state.upload_idle_timeout_s
+    now = asyncio.get_running_loop().time
+    latest, received = now() + 2 * silence_s, 0
+    try:
+        async with asyncio.timeout(silence_s) as limit:
+            while True:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                parts.append(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+                received += len(parts[-1])
+                limit.reschedule(min(now() + silence_s, latest + received / LEAST_BYTES_PER_S))
+    except TimeoutError:
+        raise UploadStalled(f"the body stalled after {received:,} bytes") from None
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -101,8 +101,11 @@ _CODES_OF_STATUS: Final = {
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI entries of the errors an endpoint answers with; where a token is needed, its limits hold too."""
-    every = {*statuses, 429} if 401 in statuses else {*statuses}
+    """The OpenAPI entries of the errors an endpoint answers with; those that go with others need not be named.
+
+    Where a token is needed, its limits hold too, and a body that may be too large may as well not come.
+    """
+    every = {*statuses, *([429] if 401 in statuses else ()), *([408] if 413 in statuses else ())}
     return {status: {"model": Problem, "description": _DESCRIPTIONS[status]} for status in sorted(every)}
 
 

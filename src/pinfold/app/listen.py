@@ -19,6 +19,8 @@ from pinfold.settings.values import Address
 _BACKLOG = 2048
 _MAX_HEAD_BYTES = 64 << 10  # far more than any browser sends
 _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_HEAD_WITHIN_S = 30.0  # of its first byte, or of the connection: browsers open some to have them at hand
+_HEAD_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _KEEP_ALIVE_S = 75  # longer than the pauses of browsers and proxies that reuse connections
 _STALLED_S = 3.0  # an upload that sent nothing for so long does not hold up a stop
 _LAST_WORDS_S = 5  # for requests whose connection was cut to notice it, before they are cancelled
@@ -63,11 +65,19 @@ def bound_address(sock: socket.socket, asked: Address) -> Address:
 
 
 class BoundedHead(HttpToolsProtocol):
-    """HTTP whose request heads are cut off at a size: the parser itself would take one without an end."""
+    """HTTP whose request heads are cut off at a size and after a time: the parser itself would take one without an end.
+
+    Nor does it wait for ever for the rest of a body whose request is answered.  One timer a connection sees to that,
+    which looks now and then: a request has none of its own.
+    """
 
     _head_bytes = 0
     _in_body = False
     _heard_at = 0.0
+    _head_since = 0.0
+    _watch: asyncio.TimerHandle | None = None
+    _left_over: object = None
+    """The request that was answered before all of it had come, as the last look saw it."""
 
     def has_stalled(self, now: float) -> bool:
         """Whether the rest of a request has been waited for too long; ``now`` is the loop's time."""
@@ -77,6 +87,34 @@ class BoundedHead(HttpToolsProtocol):
         """Serve a new connection."""
         super().connection_made(transport)
         self.transport = Gathering(transport, self.loop)
+        self._head_since = self.loop.time()
+        self._watch = self.loop.call_later(_HEAD_WITHIN_S, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        """End the connection where what should come does not, or look again when that may be so."""
+        self._watch = None
+        if self.transport.is_closing():
+            return
+        wait_s = _HEAD_WITHIN_S
+        if self._in_body:
+            left_over = self.cycle if self.cycle.response_complete else None
+            if left_over is not None and left_over is self._left_over:
+                return self.transport.close()
+            self._left_over = left_over
+        elif self._head_bytes or self.cycle is None:  # between two requests another timer runs, the parser's
+            wait_s -= self.loop.time() - self._head_since
+            if wait_s <= 0:
+                if self._head_bytes:
+                    self.transport.write(_HEAD_TOO_SLOW)
+                return self.transport.close()
+        self._watch = self.loop.call_later(wait_s, self._look)
 
     def cut(self) -> None:
         """Drop the connection; the request that runs on it sees its client gone."""
@@ -86,6 +124,8 @@ class BoundedHead(HttpToolsProtocol):
         """Take bytes of the connection."""
         self._heard_at = self.loop.time()
         if not self._in_body:
+            if not self._head_bytes:
+                self._head_since = self._heard_at
             self._head_bytes += len(data)
         super().data_received(data)
         if not self._in_body and self._head_bytes > _MAX_HEAD_BYTES and not self.transport.is_closing():

@@ -101,8 +101,8 @@ class Settings(BaseSettings):
         30.0,
         gt=0,
         le=3600,
-        description="An upload is ended by 408 when nothing of it comes for so many seconds, or, averaged over twice "
-        "as long, less than 1 KiB a second. Time in which the server is behind does not count.",
+        description="An upload, or another body, is ended by 408 when nothing of it comes for so many seconds, or, "
+        "averaged over twice as long, less than 1 KiB a second. Time in which the server is behind does not count.",
     )
     worker_concurrency: int = Field(
         128, ge=1, le=1024, description="Pins carried to the engine at the same time. Raise it when pins stay queued."

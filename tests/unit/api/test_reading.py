@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable
@@ -32,7 +33,13 @@ DOORS = [
 
 
 async def ask(
-    at: Platform, method: str, path: str, *, token: str | None, body: bytes | Callable[[], bytes], **headers: str
+    at: Platform,
+    method: str,
+    path: str,
+    *,
+    token: str | None,
+    body: bytes | Callable[[], bytes] | list[Message],
+    **headers: str,
 ) -> tuple[int, dict[str, str], Any]:
     """The status, headers and JSON that a request gets; its body is made when somebody wants it."""
     given = {"content-type": "application/json", **headers}
@@ -41,6 +48,10 @@ async def ask(
     sent: list[Message] = []
 
     async def receive() -> Message:
+        if isinstance(body, list):
+            if not body:
+                await asyncio.Event().wait()  # nothing more comes
+            return body.pop(0)
         return {"type": "http.request", "body": body if isinstance(body, bytes) else body(), "more_body": False}
 
     async def send(message: Message) -> None:
@@ -192,3 +203,14 @@ def test_a_large_body_is_read_in_another_thread_and_answered_as_a_small_one(
     run(go())
     assert threads
     assert threading.main_thread() not in threads
+
+
+def test_a_body_that_does_not_come_is_408(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with platform(tmp_path, upload_idle_timeout_s=0.1) as at:
+            for began in (b"", b'{"email":'):
+                parts: list[Message] = [{"type": "http.request", "body": began, "more_body": True}] if began else []
+                status, headers, said = await ask(at, "POST", "/api/v1/sessions", token=None, body=parts)
+                assert (status, said["code"], headers["connection"]) == (408, "UPLOAD_STALLED", "close")
+
+    run(go())

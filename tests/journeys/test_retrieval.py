@@ -322,7 +322,7 @@ def test_one_missing_block_is_named_and_the_rest_is_kept(node: Node, source: Sto
 
 
 def test_nobody_to_ask_is_told(node: Node) -> None:
-    with pytest.raises(FetchFailed, match="nobody to fetch from: name origins.*PINFOLD_FETCH_FROM.*CAR") as caught:
+    with pytest.raises(FetchFailed, match=r"nobody to fetch from: name origins.*PINFOLD_FETCH_FROM.*CAR") as caught:
         retrieve(node, CID.of(b"nowhere"))
     assert "origins" in caught.value.hint
 

@@ -30,6 +30,7 @@ FIELDS: Final = (
     "profile",
 )
 
+_NO_NAMES: Final = ("", ".", "..")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 T = TypeVar("T")
@@ -46,8 +47,8 @@ def check_tag(tag: str) -> str:
 def check_name(name: str) -> str:
     """The name, one that a file system would take too.  Raises: ValueError."""
     too_long = len(name.encode("utf-8", "surrogatepass")) > MAX_NAME
-    if too_long or not name.strip() or "/" in name or _CONTROL.search(name) or _SURROGATE.search(name):
-        raise ValueError(f"a name has 1 to {MAX_NAME} bytes, no slash and no control character")
+    if too_long or name.strip() in _NO_NAMES or "/" in name or _CONTROL.search(name) or _SURROGATE.search(name):
+        raise ValueError(f"a name has 1 to {MAX_NAME} bytes, is not '.' or '..', has no slash and no control character")
     return name
 
 

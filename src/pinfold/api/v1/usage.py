@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pinfold.api.auth import UsageReader
+from pinfold.api.auth import OrganisationAdmin, UsageReader
 from pinfold.api.envelope import Answer
 from pinfold.api.errors import responses
 from pinfold.core.cid import CID
@@ -162,8 +162,11 @@ async def get_usage_total(request: Request, caller: UsageReader) -> Answer[Usage
 
 
 @router.post("/measure", summary="Measure bytes now", response_description="Done.", responses=responses(401, 403))
-async def measure_usage(request: Request, caller: UsageReader) -> Answer[Measured]:
-    """Counts unique and shared bytes now, unless that was done a moment ago: where it takes long, not again soon."""
+async def measure_usage(request: Request, caller: OrganisationAdmin) -> Answer[Measured]:
+    """Counts unique and shared bytes now, unless that was done a moment ago: where it takes long, not again soon.
+
+    That is work for the whole server, so to look at usage is not enough for it; by itself it is done once an hour.
+    """
     return Answer(success=True, data=Measured(measured_at=await _service(request).measure()))
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from pinfold.db import Database, file_lists, pin_lists, search
-from pinfold.db.file_lists import FileFilter, Sort
+from pinfold.db import Database, file_filters, file_lists, pin_lists, search
+from pinfold.db.file_filters import FileFilter, Sort
 from pinfold.db.models import FileRow, FileTagRow, PinRow
 from pinfold.db.pin_lists import Match, PinFilter
 
@@ -62,6 +62,8 @@ FILTERS = [
     FileFilter(status=("pinned",)),
     FileFilter(status=("failed", "queued")),
     FileFilter(tags=("even",), content_type="text/plain"),
+    FileFilter(content_type="image/*"),
+    FileFilter(content_type="image/*", search="al"),
     FileFilter(tags=("even",)),
     FileFilter(tags=("even", "eighth")),
 ]
@@ -75,6 +77,26 @@ def fits(wanted: FileFilter) -> Callable[[FileRow, PinRow], bool]:
         and file.content_type.startswith(family)
         and set(wanted.tags) <= set(file.tags)
     )
+
+
+@pytest.mark.parametrize("most_types", [1, 50])
+@pytest.mark.parametrize("wanted", [one for one in FILTERS if one.is_family], ids=str)
+def test_families_of_few_types_and_of_many_are_listed_alike(
+    wanted: FileFilter, most_types: int, monkeypatch: pytest.MonkeyPatch, database: Database, ours: str
+) -> None:
+    monkeypatch.setattr(file_filters, "MOST_TYPES", most_types)
+    monkeypatch.setattr(file_lists, "MOST_TYPES", most_types)
+    database.of(ours).write_now(fill)
+
+    def check(session: Session) -> None:
+        everything = file_lists.page(session, FileFilter(), Sort.CREATED_AT, 1000).rows
+        expected = [file.number for file, pin in everything if fits(wanted)(file, pin)]
+        for offset in (0, 3, 100):
+            page = file_lists.page(session, wanted, Sort.CREATED_AT, 4, offset=offset)
+            assert [file.number for file, _ in page.rows] == expected[offset : offset + 4]
+            assert page.has_more is (offset + 4 < len(expected))
+
+    database.of(ours).read_now(check)
 
 
 @pytest.mark.parametrize("wanted", FILTERS, ids=str)

@@ -5,65 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, false, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from pinfold.db import dialect
+from pinfold.db.file_filters import MOST_TYPES, After, FileFilter, Sort, filtered, tagged, types_of
 from pinfold.db.files import Rows
-from pinfold.db.models import FileRow, FileTagRow, PinRow, TotalsRow
+from pinfold.db.models import FileRow, PinRow, TotalsRow
 from pinfold.db.scope import bound_to
 from pinfold.db.search import SHORTEST, NameSearch, contains, count_near
 
 MOST_COUNTED: Final = 10_000
 """Entries of a filtered list that are counted; there may be more."""
-
-
-class Sort(StrEnum):
-    """By what files can be listed."""
-
-    CREATED_AT = "created_at"
-    NAME = "name"
-    SIZE = "size"
-
-
-@dataclass(frozen=True, slots=True)
-class FileFilter:
-    """Which files; what is None or empty does not matter."""
-
-    status: Sequence[str] = ()
-    search: str = ""
-    """A part of the name, letters' case aside."""
-    content_type: str = ""
-    """Whole, or a family such as ``image/*``."""
-    tags: Sequence[str] = ()
-    """All of them."""
-    project_id: str | None = None
-
-    @property
-    def is_none(self) -> bool:
-        """Whether every file is meant."""
-        return self == FileFilter()
-
-    @property
-    def is_search_only(self) -> bool:
-        """Whether nothing but a part of the name is asked for."""
-        return self == FileFilter(search=self.search)
-
-    @property
-    def is_by_status_only(self) -> bool:
-        """Whether nothing but a status is asked for."""
-        return bool(self.status) and self == FileFilter(status=self.status)
-
-
-@dataclass(frozen=True, slots=True)
-class After:
-    """The last file of the page before: what it was sorted by, and its number."""
-
-    value: datetime | str | int
-    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +76,22 @@ def page(
         numbers = _along_an_index(session, wanted, place, looked_for)
         return _found(session, numbers, limit, _count(session, wanted, looked_for))
     if not dialect.is_sqlite(session):
-        numbers, named = _among_all_named(session, wanted, place)
+        alike = contains(FileRow.name, wanted.search)
+        numbers, named = _among_all_named(session, wanted, place, alike)
         if named > MOST_COUNTED:  # so many that one of them is soon met
-            numbers = _along_an_index(session, wanted, place, contains(FileRow.name, wanted.search))
+            numbers = _along_an_index(session, wanted, place, alike)
         return _found(session, numbers, limit, _up_to_most(named))
     search = NameSearch(session, FileRow, wanted.search)
-    if wanted.is_search_only:
-        counted = _up_to_most(search.found)
-    else:
-        counted = _count(session, wanted, search.condition())
-    if descending and wanted.is_search_only and sort is Sort.CREATED_AT:
+    if wanted.is_search_only and descending and sort is Sort.CREATED_AT:
         numbers = search.newest(limit + 1, before=None if after is None else after.number, offset=offset)
-    else:
-        numbers = _along_an_index(session, wanted, place, search.condition(), are_few=search.is_complete)
-    return _found(session, numbers, limit, counted)
+        return _found(session, numbers, limit, _up_to_most(search.found))
+    if search.is_complete:
+        numbers, named = _among_all_named(session, wanted, place, search.condition())
+        return _found(session, numbers, limit, _up_to_most(named))
+    numbers = _along_an_index(session, wanted, place, search.condition())
+    if wanted.is_search_only:
+        return _found(session, numbers, limit, _up_to_most(search.found))
+    return _found(session, numbers, limit, _count(session, wanted, search.condition()))
 
 
 def _found(session: Session, numbers: Sequence[int], limit: int, counted: tuple[int, bool]) -> Found:
@@ -142,31 +99,41 @@ def _found(session: Session, numbers: Sequence[int], limit: int, counted: tuple[
 
 
 def _along_an_index(
-    session: Session,
-    wanted: FileFilter,
-    place: _Place,
-    looked_for: ColumnElement[bool] | None,
-    *,
-    are_few: bool = False,
+    session: Session, wanted: FileFilter, place: _Place, looked_for: ColumnElement[bool] | None
 ) -> Sequence[int]:
-    """Numbers of a page's files and one more, read in an index's order; the order of few of them is made instead."""
-    columns = _order(wanted, place.sort, are_few=are_few)
-    statement = _filtered(select(FileRow.number), wanted, looked_for)
-    offset = place.offset
+    """Numbers of a page's files and one more, read in an index's order."""
+    columns = _order(wanted, place.sort)
+    statement = filtered(select(FileRow.number), wanted, looked_for)
     if place.after is not None:
         statement = statement.where(_behind(place, columns))
+    if wanted.is_family and columns == [FileRow.number]:
+        kinds = types_of(session, wanted)
+        if len(kinds) <= MOST_TYPES:
+            return _among_types(session, statement, kinds, place)
+    offset = place.offset
     if offset and columns == [FileRow.created_at]:
         statement, offset = _from_far_down(session, statement, FileRow.created_at, place.descending, offset), 0
-    keys: list[Any] = [func.coalesce(column, column) for column in columns] if are_few else columns
-    ordered = statement.order_by(*_directed(keys, place)).offset(offset).limit(place.limit + 1)
+    ordered = statement.order_by(*_directed(columns, place)).offset(offset).limit(place.limit + 1)
     return session.scalars(ordered).all()
 
 
-def _among_all_named(session: Session, wanted: FileFilter, place: _Place) -> tuple[Sequence[int], int]:
-    """The same on PostgreSQL, of the files whose names its index finds; and how many those are, if not too many."""
+def _among_types(session: Session, statement: Select[Any], kinds: Sequence[str], place: _Place) -> Sequence[int]:
+    """The same of several content types: each is a range of the index with an order of its own."""
+    numbers: list[int] = []
+    for kind in kinds:
+        its = statement.where(FileRow.content_type == kind).order_by(*_directed([FileRow.number], place))
+        numbers += session.scalars(its.limit(place.offset + place.limit + 1))
+    return sorted(numbers, reverse=place.descending)[place.offset :][: place.limit + 1]
+
+
+def _among_all_named(
+    session: Session, wanted: FileFilter, place: _Place, looked_for: ColumnElement[bool]
+) -> tuple[Sequence[int], int]:
+    """The same of the files whose names an index finds, put in order; and how many those are, if not too many."""
     columns = _order(wanted, place.sort, are_few=True)
-    every = _filtered(select(FileRow.number, *(column for column in columns if column is not FileRow.number)), wanted)
-    every = every.where(contains(FileRow.name, wanted.search)).limit(MOST_COUNTED + 1)
+    every = filtered(select(FileRow.number, *(column for column in columns if column is not FileRow.number)), wanted)
+    every = every.where(looked_for).limit(MOST_COUNTED + 1)
+    every = every.with_hint(FileRow, "NOT INDEXED", "sqlite")  # but by the numbers that were found
     named = every.cte("named").prefix_with("MATERIALIZED")
     keys: list[Any] = [named.c[column.key] for column in columns]
     counted = select(func.count()).select_from(named).scalar_subquery()
@@ -191,7 +158,7 @@ def _directed(keys: Sequence[Any], place: _Place) -> list[Any]:
     return [key.desc() if place.descending else key.asc() for key in keys]
 
 
-def _order(wanted: FileFilter, sort: Sort, *, are_few: bool) -> list[InstrumentedAttribute[Any]]:
+def _order(wanted: FileFilter, sort: Sort, *, are_few: bool = False) -> list[InstrumentedAttribute[Any]]:
     """The columns to sort by.
 
     Times of creation and numbers grow together in an organisation, and a file and its pin were made at one time: so
@@ -223,13 +190,13 @@ def _count(session: Session, wanted: FileFilter, looked_for: ColumnElement[bool]
         total = session.scalar(select(TotalsRow.files).where(TotalsRow.organisation_id == bound_to(session))) or 0
         return total, True
     if looked_for is not None and len(wanted.search) < SHORTEST:
-        order = _order(wanted, Sort.CREATED_AT, are_few=False)[0]
-        near, is_all = count_near(session, _filtered(select(FileRow.number), wanted).order_by(order.desc()), looked_for)
+        order = _order(wanted, Sort.CREATED_AT)[0]
+        near, is_all = count_near(session, filtered(select(FileRow.number), wanted).order_by(order.desc()), looked_for)
         return min(near, MOST_COUNTED), is_all and near <= MOST_COUNTED
     if wanted == FileFilter(tags=wanted.tags):
-        some = _tagged(wanted.tags)  # of which the index has all
+        some = tagged(wanted.tags)  # of which the index has all
     else:
-        some = _filtered(select(FileRow.number), wanted, looked_for)
+        some = filtered(select(FileRow.number), wanted, looked_for)
     return _up_to_most(session.scalar(select(func.count()).select_from(some.limit(MOST_COUNTED + 1).subquery())))
 
 
@@ -267,28 +234,3 @@ def _page_by_status(session: Session, status: Sequence[str], place: _Place) -> t
     )
     by_pin: dict[str, Rows] = {row[1].id: (row[0], row[1]) for row in rows}
     return [by_pin[pin_id] for pin_id in ids[: place.limit] if pin_id in by_pin], len(ids) > place.limit
-
-
-def _filtered(statement: Select[Any], wanted: FileFilter, looked_for: ColumnElement[bool] | None = None) -> Select[Any]:
-    if wanted.status:
-        statement = statement.join(PinRow, PinRow.id == FileRow.pin_id)
-        statement = statement.where(PinRow.of_file, PinRow.status.in_(wanted.status))
-    if looked_for is not None:
-        statement = statement.where(looked_for)
-    if wanted.content_type.endswith("/*"):
-        family = wanted.content_type[:-1]
-        statement = statement.where(FileRow.content_type >= family, FileRow.content_type < family[:-1] + "0")
-    elif wanted.content_type:
-        statement = statement.where(FileRow.content_type == wanted.content_type)
-    if wanted.tags:
-        statement = statement.where(FileRow.number.in_(_tagged(wanted.tags)))
-    if wanted.project_id is not None:
-        statement = statement.where(FileRow.project_id == wanted.project_id)
-    return statement
-
-
-def _tagged(tags: Sequence[str]) -> Select[Any]:
-    """Numbers of the files that have all these tags."""
-    first, *others = tags
-    statement = select(FileTagRow.file_number).where(FileTagRow.tag == first).correlate(None)
-    return statement.where(FileTagRow.file_number.in_(_tagged(others))) if others else statement

@@ -31,7 +31,7 @@ from pinfold.api.v1.file_schema import (
 from pinfold.api.v1.statuses import Statuses
 from pinfold.core.cid import CID
 from pinfold.core.errors import InvalidInput
-from pinfold.db.file_lists import After, FileFilter, Sort
+from pinfold.db.file_filters import After, FileFilter, Sort
 from pinfold.db.files import Edit
 from pinfold.services.files import FilesService
 

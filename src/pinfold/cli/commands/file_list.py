@@ -39,7 +39,7 @@ def command(
     """
 
     async def newest(admin: Administration) -> list[FileRecord]:
-        from pinfold.db.file_lists import FileFilter, Sort
+        from pinfold.db.file_filters import FileFilter, Sort
 
         caller, files = await admin.caller(org), await admin.files()
         wanted = FileFilter(search=search, tags=tuple(tags or ()))

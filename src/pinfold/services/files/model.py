@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pinfold.core.cid import CID
 from pinfold.core.tier import Tier
-from pinfold.db.file_lists import After
+from pinfold.db.file_filters import After
 from pinfold.db.files import Duplicate
 from pinfold.db.models import FileRow, PinRow
 from pinfold.services.pins.model import RequestStatus

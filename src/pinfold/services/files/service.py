@@ -10,7 +10,7 @@ from datetime import timedelta
 from pinfold.core.cid import CID
 from pinfold.core.errors import FileRecordNotFound, InvalidCID, InvalidInput, RecordNotFound
 from pinfold.db import Database, file_lists, file_statistics, files, reconciliations
-from pinfold.db.file_lists import After, FileFilter, Sort
+from pinfold.db.file_filters import After, FileFilter, Sort
 from pinfold.db.files import Edit, NewFile
 from pinfold.node import Node
 from pinfold.services.accounts import Caller

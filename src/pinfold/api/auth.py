@@ -46,6 +46,17 @@ async def authenticate(
     return caller
 
 
+async def confirm(request: Request, scope: Scope) -> None:
+    """Make sure, before what came in a long request is recorded, that its token still has ``scope``.
+
+    Raises:  Unauthorised, Forbidden.
+    """
+    accounts: AccountsService = request.app.state.services.accounts
+    given = await scheme(request)
+    if given is not None:
+        await accounts.confirm(given.credentials, scope)
+
+
 Authenticated = Annotated[Caller, Depends(authenticate)]
 """Anybody with a token that is good."""
 

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from pinfold.db import reservations
+from pinfold.db.models import TokenRow
 from pinfold.db.models import TusUploadRow as Row
 
 
@@ -81,10 +82,14 @@ def expired(session: Session, now: datetime, after: str, limit: int) -> Sequence
 
 
 def unfinished(session: Session, after: str, limit: int) -> Sequence[Row]:
-    """Uploads of which every byte is here and that are no files yet, by id; in a session for everybody."""
+    """Uploads of which every byte is here and that are no files yet, by id; in a session for everybody.
+
+    Those whose token was revoked are left out: who has another can finish them, until they expire.
+    """
+    revoked = select(TokenRow.id).where(TokenRow.id == Row.token_id, TokenRow.revoked_at.is_not(None)).exists()
     return session.scalars(
         select(Row)
-        .where(Row.offset_bytes == Row.length_bytes, Row.file_id.is_(None), Row.id > after)
+        .where(Row.offset_bytes == Row.length_bytes, Row.file_id.is_(None), Row.id > after, ~revoked)
         .order_by(Row.id)
         .limit(limit)
     ).all()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from email.utils import format_datetime
 from typing import Annotated, Any, Final
 
@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from pinfold.api import errors
-from pinfold.api.auth import FilesReader, FilesWriter
+from pinfold.api.auth import FilesReader, FilesWriter, confirm
 from pinfold.api.envelope import Answer
 from pinfold.api.errors import responses
 from pinfold.api.multipart import usable_type
@@ -26,7 +26,7 @@ from pinfold.api.pace import body_of
 from pinfold.api.v1.file_schema import Upload
 from pinfold.api.v1.upload_fields import FIELDS, Fields, checked_name
 from pinfold.core.errors import InvalidInput, PinfoldError
-from pinfold.services.accounts import Caller
+from pinfold.services.accounts import Caller, Scope
 from pinfold.services.files.resumable import CHECKSUMS, Checksum, NewUpload, ResumableUpload, ResumableUploads
 
 VERSION: Final = "1.0.0"
@@ -141,7 +141,7 @@ async def tus_create(request: Request, caller: Uploader) -> Response:
     upload = await uploads.create(caller, _new(request))
     headers = {"Location": f"{PATH}/{upload.id}", **_told(upload)}
     if request.headers.get("content-type", "") == _BYTES and upload.file_id is None:
-        upload = await uploads.append(caller, upload.id, 0, body_of(request), _checksum(request))
+        upload = await uploads.append(caller, upload.id, 0, body_of(request), _checksum(request), _confirmed(request))
         headers.update(_told(upload))
     return Response(status_code=201, headers=headers)
 
@@ -181,7 +181,7 @@ async def tus_append(request: Request, caller: Uploader, id: UploadId) -> Respon
         raise HTTPException(415, f"the Content-Type of bytes is {_BYTES}")
     offset = _number(request, "upload-offset")
     uploads = _uploads(request)
-    upload = await uploads.append(caller, id, offset, body_of(request), _checksum(request))
+    upload = await uploads.append(caller, id, offset, body_of(request), _checksum(request), _confirmed(request))
     return Response(status_code=204, headers=_told(upload))
 
 
@@ -251,6 +251,10 @@ def _uploads(request: Request) -> ResumableUploads:
     return uploads
 
 
+def _confirmed(request: Request) -> Callable[[], Awaitable[None]]:
+    return lambda: confirm(request, Scope.FILES_WRITE)
+
+
 def _told(upload: ResumableUpload) -> dict[str, str]:
     headers = {"Upload-Offset": str(upload.offset_bytes)}
     if upload.file_id is not None:
@@ -263,6 +267,8 @@ def _told(upload: ResumableUpload) -> dict[str, str]:
 def _new(request: Request) -> NewUpload:
     if "upload-defer-length" in request.headers:
         raise InvalidInput("Upload-Defer-Length is not spoken here; send Upload-Length")
+    if "upload-concat" in request.headers:  # taken for a whole file, a part would become one, and stay one
+        raise InvalidInput("Upload-Concat is not spoken here; send the file as one upload")
     sent = request.headers.get("upload-metadata", "")
     said = _metadata(sent)
     fields = Fields.of((key, text) for key, text in said.items() if key in FIELDS)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from pinfold.api import texts
-from pinfold.api.auth import FilesWriter
+from pinfold.api.auth import FilesWriter, confirm
 from pinfold.api.envelope import Answer
 from pinfold.api.errors import responses
 from pinfold.api.multipart import PartBegin, PartData, parse, usable_type
@@ -17,7 +17,7 @@ from pinfold.api.pace import body_of
 from pinfold.api.v1.file_schema import UploadedFile
 from pinfold.api.v1.upload_fields import MAX_FIELD_BYTES, Fields, checked_name
 from pinfold.core.errors import InvalidInput, PayloadTooLarge
-from pinfold.services.accounts import Caller
+from pinfold.services.accounts import Caller, Scope
 from pinfold.services.files import FileRecord, FilesService, Receiving, room_for
 from pinfold.services.files.model import SEND_IN_PARTS, Wish
 
@@ -255,8 +255,13 @@ async def upload_car(
 
 
 async def _recorded(request: Request, receiving: Receiving, wish: Wish) -> list[FileRecord]:
-    """Records of what came.  Raises: ClientDisconnect, where nobody is there any more to be told of them."""
+    """Records of what came.
+
+    Raises:  ClientDisconnect, where nobody is there any more to be told of them; Unauthorised and Forbidden, where the
+             token was taken away while it came.
+    """
     await receiving.finish()
+    await confirm(request, Scope.FILES_WRITE)
     if await request.is_disconnected():
         raise ClientDisconnect
     return await receiving.record(wish)

@@ -86,6 +86,18 @@ class AccountsService:
         self._note_use(found.token_id, now)
         return _caller(found, address, request_id)
 
+    async def confirm(self, token: str, scope: Scope) -> None:
+        """Make sure, when a request took long, that its token was not taken away meanwhile.
+
+        It may have expired, or had its last use: it was good as the request began.
+        Raises:  Unauthorised; Forbidden, also where it has ``scope`` no more.
+        """
+        found = await self._holder(secret.hashed(token))
+        if found is None:
+            raise Unauthorised("this token is not known")
+        _refuse_taken_away(found)
+        _caller(found, "", "").require(scope)
+
     async def _holder(self, token_hash: bytes) -> Holder | None:
         stamp = self._stamp_of_turn()  # before the read: what is committed during it makes the next one read again
         if stamp is None or stamp != self._known_at or len(self._known) >= _MOST_KNOWN:
@@ -170,12 +182,16 @@ class AccountsService:
 
 
 def _refuse_unusable(found: Holder, now: datetime) -> None:
-    if found.revoked_at is not None:
-        raise Unauthorised("this token was revoked")
+    _refuse_taken_away(found)
     if found.expires_at is not None and found.expires_at <= now:
         raise Unauthorised("this token has expired")
     if found.uses_left == 0:
         raise Unauthorised("this token has no use left", hint="Ask whoever gave it for another.")
+
+
+def _refuse_taken_away(found: Holder) -> None:
+    if found.revoked_at is not None:
+        raise Unauthorised("this token was revoked")
     if found.user_id is not None and found.user_status != "active":
         raise Unauthorised(
             "the user of this token is disabled",

@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -166,10 +166,17 @@ class ResumableUploads:
         return ResumableUpload.of_row(await self._row(caller, upload_id))
 
     async def append(
-        self, caller: Caller, upload_id: str, offset: int, body: AsyncIterator[bytes], checksum: Checksum | None = None
+        self,
+        caller: Caller,
+        upload_id: str,
+        offset: int,
+        body: AsyncIterator[bytes],
+        checksum: Checksum | None = None,
+        confirm: Callable[[], Awaitable[None]] | None = None,
     ) -> ResumableUpload:
         """The upload with more bytes, durable; with the last ones it becomes a file.
 
+        Before it does, ``confirm`` may object: then it stays an upload, which a good token can finish until it expires.
         A body that breaks off counts as far as it came, unless it has a checksum: then all of it counts or nothing.
         Raises:  RecordNotFound, UploadGone, UploadBusy, OffsetMismatch, ChecksumMismatch, PayloadTooLarge, StoreFull.
         """
@@ -184,7 +191,7 @@ class ResumableUploads:
             await self._take(row, fd, body, checksum)
             if row.offset_bytes == row.length_bytes:
                 held, fd = fd, -1  # from here on it is closed where the upload is finished
-                return await self._finish_held(caller, row, held)
+                return await self._finish_held(caller, row, held, confirm)
             return ResumableUpload.of_row(row)
         finally:
             if fd >= 0:
@@ -236,19 +243,25 @@ class ResumableUploads:
 
     # -- becoming a file ---------------------------------------------------------------------------------------------
 
-    async def _finish_held(self, caller: Caller, row: TusUploadRow, fd: int) -> ResumableUpload:
+    async def _finish_held(
+        self, caller: Caller, row: TusUploadRow, fd: int, confirm: Callable[[], Awaitable[None]] | None = None
+    ) -> ResumableUpload:
         """The upload as a file; goes on when the caller goes away, and lets go of ``fd`` at the end."""
-        task = asyncio.create_task(self._finish(caller, row, fd))
+        task = asyncio.create_task(self._finish(caller, row, fd, confirm))
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
         return await asyncio.shield(task)
 
-    async def _finish(self, caller: Caller, row: TusUploadRow, fd: int) -> ResumableUpload:
+    async def _finish(
+        self, caller: Caller, row: TusUploadRow, fd: int, confirm: Callable[[], Awaitable[None]] | None
+    ) -> ResumableUpload:
         try:
             name, content_type, wish, profile = _unpacked(row.meta)
             path = self._path(row.id)
             stored = await self._files.intake.add_file(caller.organisation_id, path, name, content_type, profile)
             try:
+                if confirm is not None:
+                    await confirm()
                 try:
                     (record,) = await self._files.record(caller, [stored], wish, row.reservation_id)
                 except RecordNotFound:  # its project went away while the bytes came

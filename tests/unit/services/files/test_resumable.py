@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from pinfold.core.errors import QuotaExceeded, RecordNotFound, UploadGone
+from pinfold.core.errors import QuotaExceeded, RecordNotFound, Unauthorised, UploadGone
 from pinfold.core.pin import PLATFORM_PIN_NAME
 from pinfold.db import Database
-from pinfold.db.models import FileRow, OrganisationRow, TotalsRow, TusUploadRow
+from pinfold.db.models import FileRow, OrganisationRow, TokenRow, TotalsRow, TusUploadRow
 from pinfold.engine.embedded import EmbeddedEngine
 from pinfold.node import Node
 from pinfold.services.accounts import Caller
@@ -23,7 +23,7 @@ from pinfold.services.files import FilesService, Intake, Wish
 from pinfold.services.files.resumable import NewUpload, ResumableUpload, ResumableUploads
 from pinfold.services.limits import LimitsService
 from pinfold.services.pins import CIDLocks, Tiers
-from tests.support.tenants import make_organisation
+from tests.support.tenants import make_organisation, make_token
 
 HOURS = timedelta(hours=1)
 
@@ -102,6 +102,33 @@ def test_what_was_complete_when_the_process_died_becomes_a_file_once(world: Worl
         totals = world.totals()
         assert (totals.files, totals.logical_bytes, totals.reserved_bytes, totals.reserved_files) == (1, 10, 0, 0)
         assert world.bytes_kept() == []
+
+    asyncio.run(go())
+
+
+def test_what_a_revoked_token_completed_waits_for_another_one(world: World) -> None:
+    async def refuse() -> None:
+        raise Unauthorised("this token was revoked")
+
+    def make(session: Session) -> str:
+        make_token(session, world.caller.organisation_id)
+        return session.scalars(select(TokenRow.id).order_by(TokenRow.created_at.desc())).first() or ""
+
+    def revoke(session: Session) -> None:
+        session.execute(update(TokenRow).where(TokenRow.id == token_id).values(revoked_at=datetime.now(UTC)))
+
+    token_id = world.database.everybody.write_now(make)
+
+    async def go() -> None:
+        uploads = world.uploads()
+        caller = replace(world.caller, token_id=token_id)
+        upload = await uploads.create(caller, new(3))
+        with pytest.raises(Unauthorised):
+            await uploads.append(caller, upload.id, 0, body(b"abc"), confirm=refuse)
+        world.database.everybody.write_now(revoke)
+        await world.uploads().sweep()
+        assert world.files() == []
+        assert (await uploads.append(world.caller, upload.id, 3, body(b""))).file_id in world.files()
 
     asyncio.run(go())
 

@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import delete
 from tests.support.cli import Pinfold
 from tests.support.up import ColdUp
 
 from bench import generate
 from bench.report import table
+from pinfold.db import Database
+from pinfold.db.models import DataFolderRow
 
 LIMIT_MS = 50
 SEED = 7
@@ -102,6 +105,15 @@ def ask_all(client: httpx.Client, requests: int, only: Sequence[str]) -> list[tu
     return figures
 
 
+def forget_folder(url: str) -> None:
+    """Let the database belong to no data folder: each run has an empty one of its own."""
+    database = Database(url)
+    try:
+        database.everybody.write_now(lambda session: session.execute(delete(DataFolderRow)))
+    finally:
+        database.close()
+
+
 def main() -> int:
     """Ask, and print a table; 0 when every question stays below the limit."""
     parser = argparse.ArgumentParser(prog="python -m bench.queries", description="Time queries on many rows.")
@@ -110,6 +122,7 @@ def main() -> int:
     parser.add_argument("url", help="the database")
     parser.add_argument("token", help="what bench.generate printed")
     read = parser.parse_args()
+    forget_folder(read.url)
     with tempfile.TemporaryDirectory(prefix="pinfold-queries-") as folder:
         settings = {"database_url": read.url, "log_level": "warning"}
         program = Pinfold(Path(folder))

@@ -133,7 +133,9 @@ class Worker:
         ]
         try:
             if long and (await self._reconciler.waiting_to_fetch()).difference(fetching):
-                self._reconciler.interrupt(min(long)[-1])
+                *_, cid = min(long)
+                log.info("fetch makes way for another organisation's", **{fields.CID: str(cid)})
+                self._reconciler.interrupt(cid)
         except DATABASE_FAILURES as exc:
             log.error("cannot see who waits", **{fields.ERROR: repr(exc)})
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import BlockNotFound, Corrupt, PinfoldError, QuotaExceeded, Stopped
+from pinfold.core.errors import BlockNotFound, Corrupt, DatabaseUnavailable, PinfoldError, QuotaExceeded, Stopped
 from pinfold.db import Database, reconciliations, turns, wishes
 from pinfold.db.reconciliations import Lane
 from pinfold.db.session import DATABASE_FAILURES
@@ -142,6 +142,8 @@ class Reconciler:
                 return await self._failed(lease, exc)
             at_once = timedelta(0)
             return _of(lease, again_in=at_once, lane=Lane.FETCH, is_attempt=False, is_silent=True)
+        except DatabaseUnavailable:
+            raise  # which says nothing of the content: the lease runs out, and somebody looks again
         except PinfoldError as exc:
             return await self._failed(lease, exc)
         statuses = await self._engine.status(lease.cid)
@@ -175,7 +177,8 @@ class Reconciler:
         # Corrupt bytes and a full quota do not heal by trying again; nearly everything else may be mended from outside.
         is_final = isinstance(exc, QuotaExceeded)
         again_in = None if is_final or isinstance(exc, Corrupt) else _delay(lease.attempts)
-        write = log.error if isinstance(exc, Corrupt) else log.warning
+        # Of thousands that nobody has, each is tried again and again: that it failed is news once.
+        write = log.error if isinstance(exc, Corrupt) else log.debug if lease.attempts else log.warning
         write(
             "pin failed",
             **{

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -103,13 +103,13 @@ def _along_an_index(
 ) -> Sequence[int]:
     """Numbers of a page's files and one more, read in an index's order."""
     columns = _order(wanted, place.sort)
-    statement = filtered(select(FileRow.number), wanted, looked_for)
-    if place.after is not None:
-        statement = statement.where(_behind(place, columns))
     if wanted.is_family and columns == [FileRow.number]:
         kinds = types_of(session, wanted)
         if len(kinds) <= MOST_TYPES:
-            return _among_types(session, statement, kinds, place)
+            return _among_types(session, wanted, kinds, place, looked_for)
+    statement = filtered(select(FileRow.number), wanted, looked_for)
+    if place.after is not None:
+        statement = statement.where(_behind(place, columns))
     offset = place.offset
     if offset and columns == [FileRow.created_at]:
         statement, offset = _from_far_down(session, statement, FileRow.created_at, place.descending, offset), 0
@@ -117,12 +117,17 @@ def _along_an_index(
     return session.scalars(ordered).all()
 
 
-def _among_types(session: Session, statement: Select[Any], kinds: Sequence[str], place: _Place) -> Sequence[int]:
+def _among_types(
+    session: Session, wanted: FileFilter, kinds: Sequence[str], place: _Place, looked_for: ColumnElement[bool] | None
+) -> Sequence[int]:
     """The same of several content types: each is a range of the index with an order of its own."""
     numbers: list[int] = []
     for kind in kinds:
-        its = statement.where(FileRow.content_type == kind).order_by(*_directed([FileRow.number], place))
-        numbers += session.scalars(its.limit(place.offset + place.limit + 1))
+        its = filtered(select(FileRow.number), replace(wanted, content_type=kind), looked_for)
+        if place.after is not None:
+            its = its.where(_behind(place, [FileRow.number]))
+        its = its.order_by(*_directed([FileRow.number], place)).limit(place.offset + place.limit + 1)
+        numbers += session.scalars(its)
     return sorted(numbers, reverse=place.descending)[place.offset :][: place.limit + 1]
 
 
@@ -185,18 +190,21 @@ def rows_of(session: Session, numbers: Sequence[int]) -> list[Rows]:
 
 
 def _count(session: Session, wanted: FileFilter, looked_for: ColumnElement[bool] | None) -> tuple[int, bool]:
-    """How many files, and whether that is exact: of filtered ones no more than ``MOST_COUNTED`` are counted."""
+    """How many files, and whether that is exact: of filtered ones no more than ``MOST_COUNTED`` are counted.
+
+    What no index finds, or finds too often, is counted among the newest.
+    """
     if wanted.is_none:
         total = session.scalar(select(TotalsRow.files).where(TotalsRow.organisation_id == bound_to(session))) or 0
         return total, True
-    if looked_for is not None and len(wanted.search) < SHORTEST:
+    if looked_for is not None:
         order = _order(wanted, Sort.CREATED_AT)[0]
         near, is_all = count_near(session, filtered(select(FileRow.number), wanted).order_by(order.desc()), looked_for)
         return min(near, MOST_COUNTED), is_all and near <= MOST_COUNTED
     if wanted == FileFilter(tags=wanted.tags):
         some = tagged(wanted.tags)  # of which the index has all
     else:
-        some = filtered(select(FileRow.number), wanted, looked_for)
+        some = filtered(select(FileRow.number), wanted)
     return _up_to_most(session.scalar(select(func.count()).select_from(some.limit(MOST_COUNTED + 1).subquery())))
 
 

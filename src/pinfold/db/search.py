@@ -21,7 +21,7 @@ from pinfold.db.models import FileRow, PinRow
 SHORTEST: Final = 3
 """Characters of the shortest term that an index knows: those of a trigram."""
 NEAR: Final = 10_000
-"""Rows among which names with shorter terms are counted."""
+"""Rows among which names are counted that no index finds, or finds too often."""
 _NUMBER_BITS: Final = 40  # as in the triggers that the migration makes
 _KINDS: Final = (False,)
 
@@ -112,9 +112,9 @@ class NameSearch:
 
 
 def count_near(session: Session, rows: Select[Any], fits: ColumnElement[bool]) -> tuple[int, bool]:
-    """How many of the first ``NEAR`` rows have a short term in their names, and whether there are no more rows.
+    """How many of the first ``NEAR`` rows have a term in their names, and whether there are no more rows.
 
-    No index knows such terms: to count on would be to read every name.
+    It is one that no index knows, or that most have: to count on would be to read every name.
     """
     near = rows.with_only_columns(case((fits, 1), else_=0).label("fits")).limit(NEAR + 1).subquery()
     found = func.coalesce(func.sum(near.c.fits), 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pinfold.core.errors import InvalidInput, RecordNotFound, TooManyRequests
+from pinfold.core.errors import DatabaseUnavailable, InvalidInput, RecordNotFound, TooManyRequests
 from pinfold.db import Database
 from pinfold.services.accounts import Caller
 from pinfold.services.background import BackgroundService
@@ -96,6 +96,29 @@ def test_a_killed_worker_s_job_is_done_by_another_when_its_lease_is_over(databas
         assert not await other.run_one()
         clock.now += LEASE + timedelta(seconds=1)
         assert await other.run_one()
+        assert (await service.get(me, job.id)).status == "done"
+
+    asyncio.run(go())
+
+
+def test_a_job_during_which_the_database_is_away_is_done_once_more(database: Database) -> None:
+    async def fail_once(organisation_id: str, argument: dict[str, Any]) -> dict[str, Any]:
+        if clock.now < later:
+            raise DatabaseUnavailable("the database is away")
+        return {}
+
+    clock = Clock()
+    later = clock.now + LEASE + timedelta(seconds=1)
+
+    async def go() -> None:
+        me = caller(database)
+        service = BackgroundService(database, lambda: None, clock)
+        job = await service.submit(me, "fail_once", {})
+        runner = BackgroundRunner(database, {"fail_once": fail_once}, owner="a", clock=clock)
+        await runner.run_one()
+        assert (await service.get(me, job.id)).status == "running"
+        clock.now = later
+        assert await runner.run_one()
         assert (await service.get(me, job.id)).status == "done"
 
     asyncio.run(go())

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from pinfold.core.errors import PinfoldError
+from pinfold.core.errors import DatabaseUnavailable, PinfoldError
 from pinfold.db import Database, background_jobs
 from pinfold.db.models import BackgroundJobRow
 from pinfold.db.session import DATABASE_FAILURES
@@ -120,6 +120,8 @@ class BackgroundRunner:
     async def _attempt(self, row: BackgroundJobRow) -> None:
         try:
             result = await self._kinds[row.kind](row.organisation_id, row.argument)
+        except DatabaseUnavailable as exc:  # its lease runs out, and it is done once more
+            log.error("job broken off", **{fields.JOB: row.kind, fields.ERROR: str(exc)})
         except PinfoldError as exc:
             await self._finish(row, None, str(exc))
         except Exception as exc:  # around a job: one that fails must not stop the others

@@ -109,7 +109,8 @@ class Worker:
         try:
             await self._reconciler.carry_out(lease)
         except Exception as exc:  # around a job: one bad CID must not stop the others
-            log.error("job failed", exc_info=exc, **{fields.CID: str(lease.cid), fields.ERROR: repr(exc)})
+            trace = None if isinstance(exc, DATABASE_FAILURES) else exc  # a database that is away needs none
+            log.error("job failed", exc_info=trace, **{fields.CID: str(lease.cid), fields.ERROR: repr(exc)})
             metrics.RECONCILIATIONS.labels("broke").inc()
             await self._reconciler.put_off(lease)
         else:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import BlockCorrupt, BlockNotFound
+from pinfold.core.errors import BlockCorrupt, BlockNotFound, DatabaseUnavailable
 from pinfold.engine import Peer, PeerStatus, TrackerStatus
 from pinfold.services.pins import Health, RequestStatus, jobs
 from pinfold.services.pins.jobs import FIRST_DELAY_S, LEASE, LONGEST_DELAY_S
@@ -74,6 +74,19 @@ def test_failures_are_retried_later_and_later(play: Play) -> None:
         assert await world.work() == 1
         report = await world.report(ROOT)
         assert (report.requests[0].status, report.requests[0].error) == (RequestStatus.PINNED, None)
+
+    play(story)
+
+
+def test_a_database_that_is_away_is_no_failure_of_the_content(play: Play) -> None:
+    async def story(world: World) -> None:
+        world.engine.refusals[ROOT] = [DatabaseUnavailable("the database is away")]
+        await world.ask(ROOT)
+        (lease,) = await world.reconciler.lease(1)
+        with pytest.raises(DatabaseUnavailable):
+            await world.reconciler.carry_out(lease)
+        report = await world.report(ROOT)
+        assert (report.requests[0].status, report.requests[0].error) == (RequestStatus.QUEUED, None)
 
     play(story)
 

@@ -143,7 +143,7 @@ class Reconciler:
             at_once = timedelta(0)
             return _of(lease, again_in=at_once, lane=Lane.FETCH, is_attempt=False, is_silent=True)
         except DatabaseUnavailable:
-            raise  # which says nothing of the content: the lease runs out, and somebody looks again
+            raise  # it says nothing of the content, which is put off and no failure
         except PinfoldError as exc:
             return await self._failed(lease, exc)
         statuses = await self._engine.status(lease.cid)

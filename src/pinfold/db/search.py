@@ -29,7 +29,6 @@ _KINDS: Final = (False,)
 class NameSearch:
     """Rows of the session's organisation that have ``term`` in their name, letters' case aside.
 
-    On PostgreSQL pins only: files are found there by one statement with all that is asked.
     ``kinds`` says of pins whether those that files made are meant, those that none made, or both.
     """
 
@@ -66,10 +65,12 @@ class NameSearch:
 
     def _some(self) -> Sequence[int]:
         # Without an order, so that PostgreSQL reads the trigrams' index for what is rare, and any rows for the rest.
+        found = select(self._row.number).where(contains(self._row.name, self._term))
+        # Pins of each kind have an index of their own.
+        parts = [found.where(PinRow.of_file.is_(kind)) for kind in self._kinds] if self._row is PinRow else [found]
         numbers: list[int] = []
-        for kind in self._kinds:  # each has an index of its own
-            some = select(PinRow.number).where(PinRow.of_file.is_(kind), contains(PinRow.name, self._term))
-            numbers += self._session.scalars(some.limit(MOST + 1 - len(numbers)))
+        for part in parts:
+            numbers += self._session.scalars(part.limit(MOST + 1 - len(numbers)))
         return numbers
 
     def newest(self, limit: int, *, before: int | None = None, offset: int = 0) -> list[int]:

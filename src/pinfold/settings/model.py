@@ -94,8 +94,9 @@ class Settings(BaseSettings):
         32,
         ge=1,
         le=1000,
-        description="Uploads read at the same time; others wait. One organisation has at most half of them, so that "
-        "others get their turn. Each costs four threads and up to 10 MiB.",
+        description="Uploads read at the same time; others wait, or are refused by 503 where none of these moves for "
+        "five seconds. One organisation has at most half of them, so that others get their turn. Each costs four "
+        "threads and up to 10 MiB.",
     )
     upload_idle_timeout_s: float = Field(
         30.0,
@@ -125,7 +126,11 @@ class Settings(BaseSettings):
         "for example `https://delegated-ipfs.dev`.",
     )
     fetch_concurrency: int = Field(
-        4, ge=1, le=64, description="DAGs that are fetched at the same time; other pins do not wait for them."
+        4,
+        ge=1,
+        le=64,
+        description="DAGs that are fetched at the same time, by turns of the organisations; other pins do not wait "
+        "for them.",
     )
     fetch_time_limit_s: float = Field(
         3600.0,

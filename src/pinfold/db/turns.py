@@ -12,9 +12,22 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Final
 
-from sqlalchemy import ColumnElement, exists, func, literal, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from pinfold.db import dialect
@@ -61,11 +74,12 @@ def take(session: Session, lane: int, limit: int, now: datetime, turn: Turn) -> 
 
 def organisations_waiting(session: Session, lane: int, now: datetime, after: str = "") -> list[str]:
     """Organisations that have free due roots in a lane, those behind ``after`` first; some, where there are many."""
-    behind = _step(session, lane, now, Row.organisation_id > after) if after else []
-    return list(dict.fromkeys([*behind, *_step(session, lane, now, Row.organisation_id >= "")]))
+    asked = {"lane": lane, "now": now, "after": after}
+    behind = session.scalars(_waiting(from_the_first=False), asked).all() if after else []
+    return list(dict.fromkeys([*behind, *session.scalars(_waiting(from_the_first=True), asked)]))
 
 
-def is_free(now: datetime) -> ColumnElement[bool]:
+def is_free(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Whether nobody holds a row, or somebody whose lease is over."""
     return or_(Row.lease_owner.is_(None), Row.lease_expires_at <= now)
 
@@ -99,9 +113,15 @@ def _in_turns(queues: Mapping[str, deque[str]], held: Mapping[str, int], limit: 
     return taken
 
 
-def _step(session: Session, lane: int, now: datetime, begin: ColumnElement[bool]) -> list[str]:
-    """Those that have due roots among the first organisations of a lane, each found by one look into the index."""
-    first = select(func.min(Row.organisation_id)).where(Row.lane == lane, begin).scalar_subquery()
+@cache
+def _waiting(*, from_the_first: bool) -> Select[tuple[str]]:
+    """Those that have due roots among the first organisations of a lane, each found by one look into the index.
+
+    Made once, since making it costs more than carrying it out.
+    """
+    lane, now = bindparam("lane", type_=Integer), bindparam("now", type_=Row.due_at.type)
+    begin = [] if from_the_first else [Row.organisation_id > bindparam("after", type_=String)]
+    first = select(func.min(Row.organisation_id)).where(Row.lane == lane, *begin).scalar_subquery()
     steps = select(first.label("organisation_id"), literal(1).label("step")).cte("steps", recursive=True)
     following = (
         select(func.min(Row.organisation_id))
@@ -123,4 +143,4 @@ def _step(session: Session, lane: int, now: datetime, begin: ColumnElement[bool]
             for priority in PRIORITIES
         )
     )
-    return list(session.scalars(select(steps.c.organisation_id).where(has_due).order_by(steps.c.step)))
+    return select(steps.c.organisation_id).where(has_due).order_by(steps.c.step)

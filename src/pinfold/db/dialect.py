@@ -101,6 +101,10 @@ def _connect_postgresql(url: URL, only_reads: bool) -> Engine:
 def _read_only(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry) -> None:
     was, connection.autocommit = connection.autocommit, True
     connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+    # A search may read thousands of pages that are not in memory: asked for together, they come in half the time.
+    # Nothing but 0 is taken by a server whose system cannot be asked so.
+    with suppress(connection.DataError):
+        connection.execute("SET effective_io_concurrency = 200")
     connection.autocommit = was
 
 

@@ -40,14 +40,21 @@ class Pagination(BaseModel):
         cls, page: int | None, limit: int, total: int, *, is_exact: bool = True, next_cursor: str | None = None
     ) -> Pagination:
         """The pagination of ``total`` entries."""
-        return cls(
-            page=page,
-            limit=limit,
-            total=total,
-            total_is_exact=is_exact,
-            pages=-(-total // limit),
-            next_cursor=next_cursor,
-        )
+        return cls(**cls.told(page, limit, total, is_exact=is_exact, next_cursor=next_cursor))
+
+    @staticmethod
+    def told(
+        page: int | None, limit: int, total: int, *, is_exact: bool = True, next_cursor: str | None = None
+    ) -> dict[str, Any]:
+        """The same as JSON takes it, for ``Told``."""
+        return {
+            "page": page,
+            "limit": limit,
+            "total": total,
+            "total_is_exact": is_exact,
+            "pages": -(-total // limit),
+            "next_cursor": next_cursor,
+        }
 
 
 class ListAnswer(BaseModel, Generic[T]):

@@ -137,14 +137,14 @@ async def list_pins(
     pins: PinsService = request.app.state.services.pins
     begin = None if cursor is None else _time_of(cursor)
     found = await pins.page(caller, wanted, limit, offset=offset, cursor=begin)
-    pagination = Pagination.of(
+    pagination = Pagination.told(
         None if cursor is not None else page or 1,
         limit,
         found.total,
         is_exact=found.total_is_exact,
         next_cursor=_cursor_at(found.requests[-1].created_at) if found.has_more else None,
     )
-    return Told({"success": True, "data": [told(one) for one in found.requests], "pagination": dict(pagination)})
+    return Told({"success": True, "data": [told(one) for one in found.requests], "pagination": pagination})
 
 
 @router.get(

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
@@ -74,7 +75,8 @@ class WarmProcess:
     def send_signal(self, number: int) -> None:
         """Send a signal where it still runs."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has just ended, and who looks after it is about to tell
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """End it at once."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +18,18 @@ from pinfold.db import file_statistics, files, pins, wishes
 from pinfold.db.files import NewFile
 from pinfold.db.pin_lists import PinFilter
 from pinfold.services.pins import RequestStatus, Wanted
-from tests.support.pins_world import GRACE_S, World
-from tests.support.platform import run
+from tests.support.pins_world import GRACE_S, Story, World, in_a_world
 
 ROOT = CID.of(b"root")
 OTHER = CID.of(b"other")
 
-Story = Callable[[World], Coroutine[Any, Any, None]]
 Play = Callable[[Story], None]
 
 
 @pytest.fixture
 def play(tmp_path: Path, database_url: str) -> Play:
     """Runs a test's coroutine in a fresh world."""
-
-    def go(story: Story) -> None:
-        async def tell() -> None:
-            world = World(database_url or f"sqlite:///{tmp_path}/platform.sqlite3")
-            try:
-                await story(world)
-            finally:
-                world.database.close()
-
-        run(tell())
-
-    return go
+    return partial(in_a_world, tmp_path, database_url)
 
 
 async def ask_often(world: World, count: int, **what: Any) -> list[str]:

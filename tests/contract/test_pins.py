@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,12 @@ from pinfold.services.accounts import Caller
 from pinfold.services.pins import PinRequest, Priority, RequestStatus, Wanted
 from pinfold.services.pins.bulk import BulkOutcome
 from pinfold.services.pins.model import root_of
-from tests.support.pins_world import GRACE_S, World
-from tests.support.platform import PATIENCE_S, run
+from tests.support.pins_world import GRACE_S, Story, World, in_a_world
+from tests.support.platform import PATIENCE_S
 
 ROOT = CID.of(b"root")
 OTHER = CID.of(b"other")
 
-Story = Callable[[World], Coroutine[Any, Any, None]]
 Play = Callable[[Story], None]
 
 
@@ -39,17 +39,7 @@ def play(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> 
     """Runs a test's coroutine in a fresh world."""
     monkeypatch.setattr("pinfold.services.pins.fetching.LOOK_S", 0.01)
 
-    def go(story: Story) -> None:
-        async def tell() -> None:
-            world = World(database_url or f"sqlite:///{tmp_path}/platform.sqlite3")
-            try:
-                await story(world)
-            finally:
-                world.database.close()
-
-        run(tell())
-
-    return go
+    return partial(in_a_world, tmp_path, database_url)
 
 
 def set_quota(world: World, caller: Caller, **quotas: int) -> None:

@@ -18,7 +18,7 @@ from pinfold.core.cid import CID
 from pinfold.core.errors import InvalidInput
 from pinfold.core.multihash import IDENTITY
 from pinfold.services.pins import RequestStatus
-from tests.support.pins_world import World
+from tests.support.pins_world import World, in_a_world
 from tests.support.platform import Platform, platform, run
 
 Play = Callable[[Callable[[Platform], Coroutine[Any, Any, None]]], None]
@@ -128,7 +128,7 @@ def test_the_database_itself_refuses_what_could_never_be_read(tmp_path: Path, da
                 await world.ask(CID.of(b"one"), **what)
         await world.ask(CID.of(b"one"), meta={"a": "😀"})
 
-    _in_a_world(tmp_path, database_url, story)
+    in_a_world(tmp_path, database_url, story)
 
 
 def test_an_unreadable_row_of_one_root_keeps_no_other_from_being_recorded(tmp_path: Path) -> None:
@@ -147,15 +147,4 @@ def test_an_unreadable_row_of_one_root_keeps_no_other_from_being_recorded(tmp_pa
         assert sorted(end is None for end in ends) == [False, True]
         assert (await world.pins.get(world.me, whole.id)).status is RequestStatus.PINNED
 
-    _in_a_world(tmp_path, "", story)
-
-
-def _in_a_world(tmp_path: Path, database_url: str, story: Callable[[World], Coroutine[Any, Any, None]]) -> None:
-    async def tell() -> None:
-        world = World(database_url or f"sqlite:///{tmp_path}/platform.sqlite3")
-        try:
-            await story(world)
-        finally:
-            world.database.close()
-
-    run(tell())
+    in_a_world(tmp_path, "", story)

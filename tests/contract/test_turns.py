@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -22,31 +22,19 @@ from pinfold.db.reconciliations import Lane
 from pinfold.engine import Content
 from pinfold.services.pins import PinRequest, Priority, RequestStatus, Wanted
 from pinfold.worker.loop import Worker
-from tests.support.pins_world import World
-from tests.support.platform import PATIENCE_S, run
+from tests.support.pins_world import Story, World, in_a_world
+from tests.support.platform import PATIENCE_S
 
 THEIRS = CID.of(b"theirs")
 MANY = 2000
 
-Story = Callable[[World], Coroutine[Any, Any, None]]
 Play = Callable[[Story], None]
 
 
 @pytest.fixture
 def play(tmp_path: Path, database_url: str) -> Play:
     """Runs a test's coroutine in a fresh world."""
-
-    def go(story: Story) -> None:
-        async def tell() -> None:
-            world = World(database_url or f"sqlite:///{tmp_path}/platform.sqlite3")
-            try:
-                await story(world)
-            finally:
-                world.database.close()
-
-        run(tell())
-
-    return go
+    return partial(in_a_world, tmp_path, database_url)
 
 
 @asynccontextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from pinfold.core.cid import CID
 from pinfold.db import Database
@@ -12,6 +14,7 @@ from pinfold.services.pins import CIDLocks, Expiry, PinRequest, PinsService, Rec
 from pinfold.services.pins.bulk import BulkPins
 from pinfold.services.pins.model import PinReport
 from tests.support.memory_engine import MemoryEngine
+from tests.support.platform import run
 from tests.support.tenants import make_organisation
 
 GRACE_S = 100.0
@@ -68,3 +71,20 @@ class World:
                 await self.reconciler.carry_out(lease)
                 done += 1
         return done
+
+
+Story: TypeAlias = Callable[[World], Coroutine[Any, Any, None]]
+"""What a test does in a world."""
+
+
+def in_a_world(folder: Path, database_url: str, story: Story) -> None:
+    """Run ``story`` in a fresh world, on SQLite in ``folder`` where no other database is named."""
+
+    async def tell() -> None:
+        world = World(database_url or f"sqlite:///{folder}/platform.sqlite3")
+        try:
+            await story(world)
+        finally:
+            world.database.close()
+
+    run(tell())

@@ -81,8 +81,13 @@ def run(command: list[str]) -> None:
 
 
 def library_folders() -> list[Path]:
-    """The folders of shared libraries among what was unpacked, as ``usr/lib/x86_64-linux-gnu``."""
-    return sorted(folder for folder in (*DEBIAN.glob("lib/*-linux-*"), *DEBIAN.glob("usr/lib/*-linux-*")))
+    """The folders of shared libraries among what was unpacked, as ``usr/lib/x86_64-linux-gnu``.
+
+    With the private ones below (``pulseaudio``): an installed library finds those by an absolute path of its own.
+    """
+    folders = [*DEBIAN.glob("lib/*-linux-*"), *DEBIAN.glob("usr/lib/*-linux-*")]
+    private = {library.parent for folder in folders for library in folder.glob("*/lib*.so*")}
+    return [*sorted(folders), *sorted(private)]
 
 
 def wrap(name: str, program: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Node.js and the npm suites of ``engines/npm`` that speak the Pinning Service API, in ``.engines/npm``.
+"""Node.js and the npm packages of ``engines/npm`` (clients, suites, checkers of the API), in ``.engines/npm``.
 
 Node.js: 1. ``node`` and ``npm`` from PATH, when new enough; 2. else those that pip brings into a private environment.
 The packages are exactly those of ``engines/npm/package-lock.json``, and none of their install scripts runs.
@@ -74,7 +74,7 @@ def get_suites() -> str:
     STAMP.unlink(missing_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(HERE / "npm" / name, SUITES / name)
-    print(f"npm installs the Pinning Service API suites into {SUITES} …", flush=True)
+    print(f"npm installs the clients and suites into {SUITES} …", flush=True)
     command = [str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     try:
         subprocess.run(command, cwd=SUITES, env=npm_environment(), timeout=TIMEOUT_S, check=True)

@@ -1,24 +1,35 @@
 """Put the real engines that tests and benchmarks need into ``.engines`` (``make engines``).
 
-Kubo, PostgreSQL, Redis and the npm suites, and IPFS Cluster for benchmarks, each by the ways its own module tells.  One
-that cannot be had does not keep the others away: its reason and what would help are said at the end.
+Kubo, PostgreSQL, Redis, Chromium, the npm suites and a client generator, and IPFS Cluster for benchmarks, each by the
+ways that its own module names.  One that cannot be had does not keep the others away: its reason and what would help
+are said at the end.
 """
 
 from __future__ import annotations
 
 import sys
 
-from engines import get_cluster, get_kubo, get_postgres, get_redis, get_suites
+from engines import (
+    get_chromium,
+    get_client_generator,
+    get_cluster,
+    get_kubo,
+    get_postgres,
+    get_redis,
+    get_suites,
+)
 from engines.places import Unavailable
 
 ENGINES = {
     "postgresql": (get_postgres.get_postgres, get_postgres.ADVICE),
     "redis": (get_redis.get_redis, get_redis.ADVICE),
     "npm": (get_suites.get_suites, get_suites.ADVICE),
+    "chromium": (get_chromium.get_chromium, get_chromium.ADVICE),
+    "client-generator": (get_client_generator.get_client_generator, get_client_generator.ADVICE),
     "kubo": (get_kubo.get_kubo, get_kubo.ADVICE),  # last, as they may take minutes
     "cluster": (get_cluster.get_cluster, get_cluster.ADVICE),
 }
-FOR_TESTS = ("postgresql", "redis", "npm", "kubo")
+FOR_TESTS = ("postgresql", "redis", "npm", "chromium", "client-generator", "kubo")
 """What is installed where none is named; benchmarks compare with the rest."""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from engines import postgres_server, redis_server
+from engines import get_chromium, get_client_generator, postgres_server, redis_server
 
 from tests.support import kubo as kubo_engine
 from tests.support import npm
@@ -41,6 +41,8 @@ ENGINES = {
     ),
     "redis": Engine(frozenset({"redis_engine", "redis_url"}), redis_server.redis_is_here, redis_server.WHERE_FROM),
     "npm": Engine(frozenset(), npm.suites_are_here, npm.WHERE_FROM),
+    "chromium": Engine(frozenset(), get_chromium.chromium_is_here, get_chromium.WHERE_FROM),
+    "client_generator": Engine(frozenset(), get_client_generator.generator_is_here, get_client_generator.WHERE_FROM),
 }
 
 

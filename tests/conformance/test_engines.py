@@ -10,9 +10,12 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from engines.get_chromium import CHROMIUM
+from engines.get_client_generator import PROGRAM
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
+from tests.support import npm
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.redis_server import RedisServer, redis_server
 
@@ -144,3 +147,27 @@ def test_a_folder_that_the_servers_user_cannot_enter_is_refused_in_a_sentence(tm
     assert done.returncode == 1
     assert "cannot enter" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# --- Chromium, and what makes clients of the API ----------------------------------------------------------------------
+
+OPEN_A_PAGE = """
+import { chromium } from 'playwright-core'
+const browser = await chromium.launch({ executablePath: process.argv[2], args: ['--no-sandbox', '--disable-gpu'] })
+const page = await browser.newPage()
+await page.setContent('<h1>héllo</h1>')
+console.log(await page.evaluate(() => document.querySelector('h1').textContent))
+await browser.close()
+"""
+
+
+@pytest.mark.chromium
+@pytest.mark.npm
+def test_chromium_shows_a_page_that_playwright_opens() -> None:
+    assert npm.run_script(OPEN_A_PAGE, str(CHROMIUM)).strip() == "héllo"
+
+
+@pytest.mark.client_generator
+def test_the_client_generator_runs() -> None:
+    said = subprocess.run([str(PROGRAM), "--version"], capture_output=True, text=True, check=True).stdout
+    assert "openapi-python-client version: 0.29" in said

@@ -44,9 +44,9 @@ def test_a_key_is_counted_by_itself_and_by_many_at_once(make: Make) -> None:
 def test_two_processes_hold_one_limit(make: Make) -> None:
     async def work() -> None:
         both = [RatesService(make(), clock=lambda: 1_000_000.0) for _ in range(2)]
-        caller = Caller("t", "t", "o", frozenset(), rates=Rates(requests=5))
         over = []
-        for number in range(8):
+        for number in range(8):  # each with a token of its own: they are one organisation's
+            caller = Caller(f"token {number}", "t", "o", frozenset(), rates=Rates(requests=5))
             standing = await both[number % 2].take(caller, is_upload=False)
             assert standing is not None
             over.append(standing.is_over)

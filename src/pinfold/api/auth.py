@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from pinfold.api.limits import address_of, limit_address, limit_caller
-from pinfold.core.errors import Unauthorised
+from pinfold.core.errors import Forbidden, Unauthorised
 from pinfold.services.accounts import AccountsService, Caller, Scope
 from pinfold.services.usage import RequestMeter
 
@@ -18,9 +18,9 @@ scheme = HTTPBearer(auto_error=False, description="A token: `pf_…`. `pinfold u
 async def authenticate(
     request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]
 ) -> Caller:
-    """The caller, counted against their limits, once a request however often it is asked.
+    """The caller, counted against the limits of their organisation, once a request however often it is asked.
 
-    Guesses are counted against the limit of their address.
+    Bad tokens, and those of suspended organisations, are counted against the limit of their address.
     Raises:  Unauthorised, Forbidden, TooManyRequests.
     """
     state = request.scope["state"]
@@ -34,7 +34,7 @@ async def authenticate(
         caller = await accounts.authenticate(
             given.credentials, address=address_of(request), request_id=state["request_id"]
         )
-    except Unauthorised:
+    except (Unauthorised, Forbidden):
         await limit_address(request)
         raise
     state["organisation_id"] = caller.organisation_id

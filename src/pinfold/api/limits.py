@@ -34,7 +34,7 @@ def _as_address(host: str) -> str:
 
 
 async def limit_caller(request: Request, caller: Caller) -> None:
-    """Count a request of a token.  Raises: TooManyRequests."""
+    """Count a request of the caller's organisation.  Raises: TooManyRequests."""
     rates: RatesService = request.app.state.services.rates
     method, path = request.method, request.scope["path"]
     is_upload = any(method == verb and pattern.fullmatch(path) for verb, pattern in _UPLOADS)

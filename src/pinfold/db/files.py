@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from pinfold.core.errors import FileRecordNotFound, InvalidInput, RecordNotFound
@@ -16,14 +16,13 @@ from pinfold.db import changes, dialect, pins, reconciliations, reservations, us
 from pinfold.db.changes import Actor, Change
 from pinfold.db.identifiers import new_id
 from pinfold.db.models import ContentTypeTotalsRow, FileRow, FileTagRow, PinRow, ProjectRow
-from pinfold.db.prepared import Prepared
 
 _TOGETHER: Final = 500  # roots asked for at a time
 MAX_TAGS: Final = 50
 MAX_META_KEYS: Final = 50
 
-Duplicate = Literal["new", "linked", "updated"]
-"""What an upload met: nothing, the same content of another organisation, or a file of its own with this content."""
+Duplicate = Literal["new", "updated"]
+"""What an upload made: a file, or a change of one that the organisation has with this content."""
 Rows = tuple[FileRow, PinRow]
 
 
@@ -68,12 +67,10 @@ def record(
     new_files: Sequence[NewFile],
     reservation_id: str | None,
     now: datetime,
-    linked: Collection[str] = (),
 ) -> list[tuple[FileRow, PinRow, Duplicate]]:
     """The files, each with its pin request, all or none; what was reserved for them is settled.
 
     Content that the organisation has a file of already makes no second one: tags and metadata are merged into it.
-    ``linked`` are roots that another organisation has a file of.
     Raises:  QuotaExceeded, RecordNotFound for a project that is not there, InvalidInput for too many tags.
     """
     change = changes.begin(session, actor, now)
@@ -96,7 +93,7 @@ def record(
         if of_this is None:
             recorded.append((*_merge(session, change, *there[new.root], new), "updated"))
         elif of_this[0] is new:
-            recorded.append((*of_this[1:], "linked" if new.root in linked else "new"))
+            recorded.append((*of_this[1:], "new"))
         else:  # the same content twice in one form
             recorded.append((*_merge(session, change, *of_this[1:], new), "updated"))
     session.flush()
@@ -177,22 +174,6 @@ def _merge(session: Session, change: Change, file: FileRow, pin: PinRow, new: Ne
     change.audit("file.updated", file.id, cid=file.cid, uploaded_again=True, tags=list(new.tags))
     change.tell("file.updated", event(file))
     return file, pin
-
-
-_OTHERS: Final = Prepared(
-    select(FileRow.number)
-    .where(FileRow.root == bindparam("root"), FileRow.organisation_id != bindparam("asking"))
-    .limit(1),
-    of_tenant=False,
-)
-
-
-def of_others(session: Session, roots: Sequence[str], organisation_id: str) -> set[str]:
-    """Those of the roots that another organisation has a file of, in a session for everybody.
-
-    The one question about others' files: whether there is one, and nothing of it.
-    """
-    return {root for root in set(roots) if _OTHERS.rows(session, root=root, asking=organisation_id)}
 
 
 def _require_project(session: Session, project_id: str | None) -> None:

@@ -180,8 +180,8 @@ class Settings(BaseSettings):
     anonymous_requests: int = Field(
         100,
         ge=0,
-        description="Requests to the API without a good token that one address may make in 15 minutes. 0: no limit. "
-        "Tokens are limited by the plan of their organisation.",
+        description="Requests to the API without a good token, or with one of a suspended organisation, that one "
+        "address may make in 15 minutes. 0: no limit. Others are counted against the plan of their organisation.",
     )
     trusted_proxies: NetworksText = Field(
         "",

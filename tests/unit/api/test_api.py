@@ -267,7 +267,7 @@ def test_deleting_a_file_unpins_what_nobody_else_needs(tmp_path: Path) -> None:
             other = await at.tenant("other")
             first = await at.upload(b"same", "1")
             second = (await other.post(UPLOAD, files={"file": ("2", b"same")})).json()["data"]
-            assert (first["duplicate"], second["duplicate"]) == ("new", "linked")
+            assert (first["duplicate"], second["duplicate"]) == ("new", "new")
             await at.until(first["cid"], "pinned")
             response = await at.api.delete(f"/api/v1/files/{first['id']}")
             assert response.json() == {"success": True, "data": {"id": first["id"], "ids": [first["id"]]}}

@@ -260,7 +260,7 @@ def test_names_that_could_not_be_kept_as_they_were_sent_are_400_and_leave_nothin
     run(go())
 
 
-def test_the_same_content_again_is_updated_or_linked(tmp_path: Path, database_url: str) -> None:
+def test_the_same_content_again_is_updated_and_of_another_organisation_new(tmp_path: Path, database_url: str) -> None:
     async def go() -> None:
         async with platform(tmp_path, database_url=database_url) as at:
             other = await at.tenant("other")
@@ -272,7 +272,7 @@ def test_the_same_content_again_is_updated_or_linked(tmp_path: Path, database_ur
             assert (record["tags"], record["metadata"]) == (["one", "two"], {"a": "1", "b": "2"})
             theirs = await upload(other, ("mine", b"same"))
             assert theirs.status_code == 201
-            assert theirs.json()["data"]["duplicate"] == "linked"
+            assert theirs.json()["data"]["duplicate"] == "new"
             assert theirs.json()["data"]["tags"] == []
             assert (totals(at).files, totals(at).logical_bytes) == (1, 4)
             assert (totals(at, "other").files, totals(at, "other").logical_bytes) == (1, 4)
@@ -374,7 +374,7 @@ def test_a_car_becomes_a_file_and_a_second_one_holds_only_what_changed(tmp_path:
             unchanged = next(cid for cid in ask["cids"] if cid not in missing)
             assert unchanged in refused.json()["error"]
             whole = await other.post(CAR, content=car)
-            assert whole.json()["data"]["duplicate"] == "linked"
+            assert whole.json()["data"]["duplicate"] == "new"
 
     run(go())
 

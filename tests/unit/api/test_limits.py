@@ -37,6 +37,35 @@ def refused(response: httpx.Response, noun: str) -> None:
     assert response.headers["ratelimit-remaining"] == "0"
 
 
+def test_more_tokens_and_sessions_give_an_organisation_no_more_requests(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with platform(tmp_path) as at:
+            clients = [await at.tenant("free", plan="free") for _ in range(3)]
+            said = [await clients[number % 3].get("/api/v1/me") for number in range(101)]
+            assert [one.status_code for one in said[:100]] == [200] * 100
+            assert [int(one.headers["ratelimit-remaining"]) for one in said[:100]] == list(reversed(range(100)))
+            refused(said[100], "requests")
+            assert (await (await at.tenant("another", plan="free")).get("/api/v1/me")).status_code == 200
+
+    run(go())
+
+
+def test_requests_of_a_suspended_organisation_count_against_their_address(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with platform(tmp_path, anonymous_requests=5) as at:
+            tokens = [await at.tenant("acme") for _ in range(2)]
+            me = (await tokens[0].get("/api/v1/me")).json()["data"]
+            path = f"/api/v1/admin/organisations/{me['organisation_id']}"
+            suspended = await at.api.patch(path, json={"status": "suspended"})
+            assert suspended.status_code == 200, suspended.text
+            said = [await tokens[number % 2].get("/api/v1/me") for number in range(7)]
+            assert [one.status_code for one in said] == [403] * 5 + [429] * 2
+            refused(said[-1], "requests")
+            assert (await at.api.get("/api/v1/me")).status_code == 200
+
+    run(go())
+
+
 def test_guesses_are_counted_by_address_and_good_tokens_are_not_kept_out_by_them(tmp_path: Path) -> None:
     async def go() -> None:
         async with platform(tmp_path, anonymous_requests=5) as at:

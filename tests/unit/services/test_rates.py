@@ -15,11 +15,11 @@ class Clock:
         return self.now
 
 
-def caller(token: str, **limits: int) -> Caller:
-    return Caller(token, "t", "organisation", frozenset(), rates=Rates(**limits))
+def caller(token: str, organisation: str = "organisation", **limits: int) -> Caller:
+    return Caller(token, "t", organisation, frozenset(), rates=Rates(**limits))
 
 
-def test_a_token_has_so_many_requests_in_a_window_and_then_anew() -> None:
+def test_an_organisation_has_so_many_requests_in_a_window_and_then_anew() -> None:
     async def work() -> None:
         clock = Clock()
         rates = RatesService(clock=clock)
@@ -29,7 +29,9 @@ def test_a_token_has_so_many_requests_in_a_window_and_then_anew() -> None:
         assert await rates.take(mine, is_upload=False) == Standing(2, 0, 800, 900, "requests", False)
         over = await rates.take(mine, is_upload=False)
         assert over is not None and over.is_over
-        other = await rates.take(caller("other", requests=2), is_upload=False)
+        second_token = await rates.take(caller("a second token", requests=2), is_upload=False)
+        assert second_token is not None and second_token.is_over
+        other = await rates.take(caller("other", "other", requests=2), is_upload=False)
         assert other is not None and not other.is_over
         clock.now = START + 900
         again = await rates.take(mine, is_upload=False)
@@ -48,6 +50,16 @@ def test_uploads_have_a_limit_of_their_own_and_the_nearest_is_told() -> None:
         assert second is not None and (second.noun, second.is_over) == ("uploads", True)
         third = await rates.take(mine, is_upload=False)
         assert third is not None and (third.noun, third.is_over) == ("requests", False)
+
+    asyncio.run(work())
+
+
+def test_a_window_of_a_day_and_the_quota_of_a_day_are_two_counts() -> None:
+    async def work() -> None:
+        rates = RatesService(clock=Clock())
+        mine = caller("mine", requests=10, window_s=86_400, requests_per_day=5)
+        standing = await rates.take(mine, is_upload=False)
+        assert standing is not None and (standing.limit, standing.remaining) == (5, 4)
 
     asyncio.run(work())
 

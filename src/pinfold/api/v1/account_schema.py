@@ -152,7 +152,7 @@ class UserChange(_Wish):
 
 
 class RateLimits(_Told):
-    """How often the token may ask; null is no limit."""
+    """How many requests the organisation may send, by all its tokens together; null is no limit."""
 
     uploads: int | None = Field(description="Uploads in a window.", examples=[10])
     requests: int | None = Field(description="Requests in a window.", examples=[100])
@@ -366,8 +366,10 @@ class Project(_Told):
 class PlanWish(_Wish):
     """Limits and quotas; null is no limit."""
 
-    uploads_per_window: Count | None = Field(None, description="Uploads of one token in a window.", examples=[10])
-    requests_per_window: Count | None = Field(None, description="Requests of one token in a window.", examples=[100])
+    uploads_per_window: Count | None = Field(None, description="Uploads of an organisation in a window.", examples=[10])
+    requests_per_window: Count | None = Field(
+        None, description="Requests of an organisation in a window.", examples=[100]
+    )
     window_s: int = Field(900, ge=1, le=86_400, description="A window's length in seconds.", examples=[900])
     quota_bytes: Amount | None = Field(None, description="Bytes of files and pins together.", examples=[1 << 30])
     quota_files: Amount | None = Field(None, description="Files.", examples=[1000])

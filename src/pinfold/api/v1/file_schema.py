@@ -61,11 +61,10 @@ class File(BaseModel):
 class UploadedFile(File):
     """A file that was just uploaded."""
 
-    duplicate: Literal["new", "linked", "updated"] = Field(
-        description="What the upload met. `new`: nobody has a file of this content. `linked`: another organisation has "
-        "one; this record is your own, and the bytes are stored once. `updated`: you have one, which is the one given "
-        "here, with the new tags and metadata added; its name stays. Note that `linked` tells that somebody else here "
-        "keeps the same content, and not who.",
+    duplicate: Literal["new", "updated"] = Field(
+        description="`new`: your organisation had no file of this content. `updated`: it had one, which is the one "
+        "given here, with the new tags and metadata added; its name stays. Files of other organisations make no "
+        "difference.",
         examples=["new"],
     )
 

@@ -21,10 +21,10 @@ _MOST_IN_A_WINDOW: Final = (1 << 31) - 1  # the column's
 def command(
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="The plan; a name that there is not yet makes one.")],
     uploads_per_window: Annotated[
-        str | None, typer.Option(metavar="N", help=f"Uploads of one token in a window, {_NONE}")
+        str | None, typer.Option(metavar="N", help=f"Uploads of an organisation in a window, {_NONE}")
     ] = None,
     requests_per_window: Annotated[
-        str | None, typer.Option(metavar="N", help=f"Requests of one token in a window, {_NONE}")
+        str | None, typer.Option(metavar="N", help=f"Requests of an organisation in a window, {_NONE}")
     ] = None,
     window_s: Annotated[
         int | None, typer.Option("--window", min=1, max=86_400, metavar="SECONDS", help="How long a window is.")

@@ -70,13 +70,12 @@ SCOPES_OF_ROLE: Final[dict[Role, frozenset[Scope]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How often a token may ask; None is no limit."""
+    """How many requests an organisation may send, by all its tokens together; None is no limit."""
 
     uploads: int | None = None
     requests: int | None = None
     window_s: int = 900
     requests_per_day: int | None = None
-    """Of the whole organisation."""
 
 
 @dataclass(frozen=True, slots=True)

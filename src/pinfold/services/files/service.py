@@ -123,12 +123,8 @@ class FilesService:
             for cid in cids:
                 await held.enter_async_context(self._locks.hold(cid))
             await self.intake.make_sure(cids)
-            # Under the locks: of two organisations that bring the same, the later one finds the other's.
-            linked = await self._database.everybody.read(
-                files.of_others, [one.root for one in new], caller.organisation_id
-            )
             rows = await self._database.of(caller.organisation_id).write(
-                files.record, caller.actor, new, reservation_id, self._clock(), linked
+                files.record, caller.actor, new, reservation_id, self._clock()
             )
         metrics.UPLOADS.inc(len(stored))
         metrics.UPLOADED_BYTES.inc(sum(one.size_bytes for one in new))

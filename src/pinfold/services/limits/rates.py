@@ -1,4 +1,6 @@
-"""How often somebody may ask: so many requests and uploads in a window, by token or by address.
+"""Rate limits: so many requests and uploads in a window, for each organisation, and for each address without a token.
+
+Tokens and sessions are free to make, so the limits of a plan count all that an organisation sends.
 
 Windows are aligned to the clock, so that every process counts in the same one and all know when it ends.
 """
@@ -57,9 +59,9 @@ class RatesService:
         self._clock = clock
 
     async def take(self, caller: Caller, *, is_upload: bool) -> Standing | None:
-        """Count a request of a token; None where nothing limits it."""
+        """Count a request of an organisation, by whichever token; None where nothing limits it."""
         rates, standings = caller.rates, []
-        subject = caller.token_id
+        subject = f"of-organisation:{caller.organisation_id}"  # not the key of the day: a window may be a day long
         if rates.requests_per_day is not None:
             standings.append(await self._count_of_day(caller.organisation_id, rates.requests_per_day))
         if rates.requests is not None:

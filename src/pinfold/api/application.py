@@ -113,18 +113,20 @@ def create_api(
     delegates: Sequence[str] = (),
     gateway_url: str = "",
     upload_idle_timeout_s: float = 30.0,
+    cors_origins: Sequence[str] = (),
 ) -> ASGIApp:
     """The API as an ASGI application; what ``trusted_proxies`` pass on about clients is believed.
 
     ``delegates`` are multiaddrs that clients of the Pinning Service API are told, ``gateway_url`` is where they reach
-    the gateway.  An upload that is silent for ``upload_idle_timeout_s`` is ended.
+    the gateway.  An upload that is silent for ``upload_idle_timeout_s`` is ended.  Web pages of ``cors_origins`` may
+    use the API.
     """
     api = build(services, max_request_bytes=max_request_bytes, metrics_access=metrics_access)
     api.state.delegates = tuple(delegates)
     api.state.gateway_url = gateway_url
     api.state.upload_idle_timeout_s = upload_idle_timeout_s
     routes = [route for router in _ROUTERS for route in router.routes]
-    return behind_proxies(Outermost(Direct(api, routes)), trusted_proxies)
+    return behind_proxies(Outermost(Direct(api, routes), cors_origins), trusted_proxies)
 
 
 class _Described(FastAPI):

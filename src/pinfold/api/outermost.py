@@ -1,4 +1,4 @@
-"""The outermost layer of the API: request ids, limits, metrics and the log line."""
+"""The outermost layer of the API: request ids, limits, other origins, metrics and the log line."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pinfold.api import bodies, errors
+from pinfold.api.cross_origin import CrossOrigin
 from pinfold.telemetry import fields, logger, metrics, request_ids
 
 log = logger("api")
@@ -39,8 +40,10 @@ def behind_proxies(app: ASGIApp, trusted: Sequence[str]) -> ASGIApp:
 class Outermost:
     """Wraps the whole API: ids, metrics and a log line for each request."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, cors_origins: Sequence[str] = ()) -> None:
+        """``cors_origins`` are those whose web pages may use the API."""
         self._app = app
+        self._cross_origin = CrossOrigin(cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -50,6 +53,8 @@ class Outermost:
         request_id = state["request_id"] = request_ids.of(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(**{fields.REQUEST_ID: request_id})
+        if self._cross_origin:
+            state.setdefault("answer_headers", []).extend(self._cross_origin.headers(scope))
         began = time.perf_counter()
         status = 0
         complete = False
@@ -101,6 +106,9 @@ class Outermost:
         if sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
             text = f"the headers are over the limit of {MAX_HEADER_BYTES:,} bytes"
             return await errors.answer(request, 431, text, "HEADERS_TOO_LARGE")(scope, receive, send)
+        preflight = self._cross_origin.preflight(scope)
+        if preflight is not None:
+            return await preflight(scope, receive, send)
         limit = bodies.limit_of(scope["method"], scope["path"])
         if limit is None:
             return await self._app(scope, receive, send)

@@ -215,6 +215,7 @@ async def assemble(
             delegates=[delegate_of(settings.effective_gateway_url)],
             gateway_url=settings.effective_gateway_url,
             upload_idle_timeout_s=settings.upload_idle_timeout_s,
+            cors_origins=settings.cors_origins,
         )
         status = create_status(
             services, metrics_access=settings.metrics_access, trusted_proxies=settings.trusted_proxy_networks

@@ -9,7 +9,15 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pinfold.node.node import default_data_dir
-from pinfold.settings.values import Address, check_urls, parse_email, parse_list, parse_networks, parse_size
+from pinfold.settings.values import (
+    Address,
+    check_urls,
+    parse_email,
+    parse_list,
+    parse_networks,
+    parse_origins,
+    parse_size,
+)
 from pinfold.telemetry import LogFile
 
 ENV_PREFIX: Final = "PINFOLD_"
@@ -22,6 +30,7 @@ AddressText = Annotated[str, AfterValidator(lambda text: str(Address.parse(text)
 OptionalAddress = Annotated[str, AfterValidator(lambda text: str(Address.parse(text)) if text else text)]
 OptionalURL = Annotated[str, AfterValidator(lambda url: check_urls((url,))[0] if url else url)]
 URLs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list), AfterValidator(check_urls)]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list), AfterValidator(parse_origins)]
 ByteCount = Annotated[int, BeforeValidator(parse_size)]
 EmailText = Annotated[str, AfterValidator(parse_email)]
 NetworksText = Annotated[str, AfterValidator(lambda text: ", ".join(map(str, parse_networks(text))))]
@@ -187,6 +196,13 @@ class Settings(BaseSettings):
         "",
         description="Addresses or networks of the proxies before the API, such as `127.0.0.1, 10.0.0.0/8`: of "
         "these, `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Empty: of nobody.",
+    )
+    cors_origins: Origins = Field(
+        (),
+        description="Origins of web pages that may use the API, resumable uploads and `/psa` from browsers, between "
+        "commas: for example `https://app.example.com, http://localhost:5173`. `*`: of every page. Empty: of none "
+        "(answers have no CORS headers). A page still needs a token, and browsers send it no cookies. `/metrics` is "
+        "never open to other origins.",
     )
     metrics_access: Literal["loopback", "token", "anyone"] = Field(
         "loopback",

@@ -67,6 +67,22 @@ def _check_url(url: str) -> None:
         raise ValueError(str(exc)) from exc
 
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}  # which browsers leave out
+
+
+def parse_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    """Origins as browsers send them, or ``*``.  Raises: ValueError for what is none, with a sentence."""
+    found = []
+    for given in origins:
+        origin = given.lower()
+        scheme = origin.partition("://")[0]
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"{given!r} is no origin; write scheme://host or scheme://host:port without a path, or *")
+        found.append(origin.removesuffix(_DEFAULT_PORTS.get(scheme, ":")))
+    return tuple(found)
+
+
 def parse_size(value: object) -> object:
     """Bytes, where ``value`` is a text like ``100MiB``; anything else as it came.  Raises: ValueError."""
     if not isinstance(value, str):

@@ -142,11 +142,35 @@ def test_people_are_made_invited_disabled_and_get_new_passwords(place: Pinfold) 
         assert LONG not in up.log
 
 
-def test_the_last_administrator_cannot_be_disabled(place: Pinfold) -> None:
+def test_an_operator_disables_the_last_owner_and_makes_another_one(place: Pinfold) -> None:
+    with Up(place, sign_up="open") as up:
+        wish = {"email": "zoe@example.org", "name": "Zoe", "password": LONG, "organisation": "Zoe Ltd"}
+        headers = {"Authorization": ""}
+        session = up.api.post("/api/v1/sign-up", json=wish, headers=headers).json()["data"]["token"]
+        assert asked(up, session, "/api/v1/me").status_code == 200
+        place("user", "disable", "zoe@example.org")
+        assert asked(up, session, "/api/v1/me").status_code == 401
+        assert up.api.post("/api/v1/sessions", json=wish | {"organisation": ""}, headers=headers).status_code >= 400
+        stdin = f"{LONG}\n".encode()
+        place("user", "create", "eve@example.org", "--org", "zoe-ltd", "--password-stdin", stdin=stdin)
+        assert place("user", "set-role", "eve@example.org", "owner", "--org", "zoe-ltd").lines == [
+            "eve@example.org is owner now"
+        ]
+        place("user", "set-role", "zoe@example.org", "viewer", "--org", "zoe-ltd")
+        assert "last owner" in place("user", "set-role", "eve@example.org", "viewer", "--org", "zoe-ltd", code=46).err
+        assert "no member" in place("user", "set-role", "zoe@example.org", "viewer", "--org", "default", code=None).err
+        assert place("user", "set-role", "eve@example.org", "king", "--org", "zoe-ltd", code=2).out == ""
+
+
+def test_the_operator_disables_even_the_last_administrator_and_has_a_way_back(place: Pinfold) -> None:
     with Up(place) as up:
         assert up.stop() == 0
     (administrator,) = place("user", "list", "--json").json_lines
-    assert "last" in place("user", "disable", administrator["email"], code=46).err
+    assert "administrator" in place("user", "disable", administrator["email"]).err
+    token = place("token", "create", "--administrator").lines[-1]
+    with Up(place, token=token) as up:
+        assert up.api.get("/api/v1/admin/users").status_code == 200
+        place("user", "enable", administrator["email"])
 
 
 def test_what_commands_change_stands_in_the_audit_log_which_proves_itself(place: Pinfold) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
@@ -133,14 +133,14 @@ def revoke(session: Session, token_id: str, now: datetime) -> bool:
 
 
 def revoke_all_of(
-    session: Session, user_id: str, now: datetime, *, only_sessions: bool = False, except_id: str = ""
+    session: Session, user_id: str, now: datetime, *, kinds: Sequence[str] = (), except_id: str = ""
 ) -> int:
-    """Revoke the tokens of a user that the session can see; how many those were."""
+    """Revoke the tokens of a user that the session can see, of ``kinds`` where some are named; how many those were."""
     statement = update(TokenRow).where(
         TokenRow.user_id == user_id, TokenRow.revoked_at.is_(None), TokenRow.id != except_id
     )
-    if only_sessions:
-        statement = statement.where(TokenRow.kind == "session")
+    if kinds:
+        statement = statement.where(TokenRow.kind.in_(kinds))
     return _changed(session.execute(statement.values(revoked_at=now)))
 
 

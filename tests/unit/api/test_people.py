@@ -162,7 +162,10 @@ def test_the_administrator_looks_after_organisations_users_and_plans(house: Any)
             suspended = await at.api.get(f"{admin}/organisations?status=suspended")
             assert suspended.json()["data"] == []
             user = f"{admin}/users/{session['user_id']}"
-            refusal(await at.api.patch(user, json={"status": "disabled"}), 409, "RECORD_CONFLICT")
+            await data(await at.api.patch(user, json={"status": "disabled"}))  # though she is the last owner
+            refusal(await ada.get("/api/v1/me"), 401, "UNAUTHORISED")
+            members = await data(await (await at.tenant("ada")).get("/api/v1/organisation/members"))
+            assert [one["status"] for one in members] == ["disabled"]
             second = await data(
                 await at.api.post(f"{admin}/users", json={"email": "eve@example.org", "name": "E", "password": SECRET}),
                 201,

@@ -126,9 +126,16 @@ class OwnChange(_Wish):
     """What somebody changes of themselves; what is left out stays."""
 
     name: Name | None = Field(None, description="Another name for people.", examples=["Ada"])
-    password: Password | None = Field(None, description="Another password; other sessions end.", examples=[None])
+    password: Password | None = Field(
+        None, description="Another password; other sessions and tokens end.", examples=[None]
+    )
     current_password: GivenPassword = Field(
-        "", description="The password so far, where there is one and it is to change.", examples=[""]
+        "", description="The password so far: needed with `password` where there is one.", examples=[""]
+    )
+    keep_tokens: bool = Field(
+        False,
+        description="With `password`: leave the user's tokens as they are; sessions end all the same.",
+        examples=[False],
     )
 
 
@@ -144,10 +151,14 @@ class UserChange(_Wish):
     """What the administrator changes of a user; what is left out stays."""
 
     status: UserStatus | None = Field(
-        None, description="`disabled`: refused everywhere at once.", examples=["disabled"]
+        None,
+        description="`disabled`: refused everywhere at once, sessions and tokens ended for good.",
+        examples=["disabled"],
     )
     is_administrator: bool | None = Field(None, description="Whether they look after the server.", examples=[None])
-    password: Password | None = Field(None, description="Another password; their sessions end.", examples=[None])
+    password: Password | None = Field(
+        None, description="Another password; their sessions and tokens end.", examples=[None]
+    )
     unlock: bool = Field(False, description="Have passwords tried again at once.", examples=[False])
 
 

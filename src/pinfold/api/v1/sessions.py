@@ -161,9 +161,16 @@ async def who_am_i(request: Request, caller: Authenticated) -> Answer[schema.Mys
 async def change_myself(
     request: Request, caller: Authenticated, change: Annotated[schema.OwnChange, Body()]
 ) -> Answer[schema.User]:
-    """Changes the name or the password of whoever is signed in, or holds the server's first token."""
+    """Changes the name or the password of a user who is signed in, or who holds the server's first token.
+
+    A new password ends the user's other sessions, and their tokens in every organisation unless `keep_tokens` is true.
+    """
     users: UsersService = request.app.state.services.users
     user = await users.update_me(
-        caller, name=change.name, password=change.password, current_password=change.current_password
+        caller,
+        name=change.name,
+        password=change.password,
+        current_password=change.current_password,
+        keep_tokens=change.keep_tokens,
     )
     return Answer(success=True, data=schema.User.of(user))

@@ -18,12 +18,18 @@ Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Whose.")]
 
 
 def command(email: Email, data_dir: DataDir = None) -> None:
-    """Refuse a user and their tokens from now on.
+    """Refuse a user from now on, and end their sessions and tokens for good.
+
+    This works for everybody: also for the last owner of an organisation (`pinfold user set-role` makes another one) and
+    for the last administrator of the server (`pinfold token create --administrator` makes a token without one).
 
     Example:
       pinfold user disable adam@example.org
     """
-    output.line(f"disabled {shown(change_user(email, data_dir, status='disabled').email)}")
+    made = change_user(email, data_dir, status="disabled")
+    output.line(f"disabled {shown(made.email)}")
+    if made.is_administrator:
+        output.note("They are an administrator of the server; `pinfold user list` shows who else is one.")
 
 
 def change_user(email: str, data_dir: DataDir, **values: Any) -> User:

@@ -11,6 +11,8 @@ from pinfold.cli.options import DataDir
 def command(email: Email, data_dir: DataDir = None) -> None:
     """Let a disabled user in again, or one who is locked out after wrong passwords.
 
+    Sessions and tokens that disabling ended stay so.
+
     Example:
       pinfold user enable adam@example.org
     """

@@ -9,7 +9,7 @@ from pinfold.cli.options import DataDir
 
 
 def command(email: Email, password_stdin: PasswordStdin = False, data_dir: DataDir = None) -> None:
-    """Give a user another password; what they are signed in to ends.
+    """Give a user another password; their sessions and tokens end.
 
     Example:
       echo "another long password" | pinfold user set-password adam@example.org --password-stdin

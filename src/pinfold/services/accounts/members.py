@@ -144,6 +144,8 @@ def _change_role(session: Session, caller: Caller, user_id: str, role: Role, now
     change = changes.begin(session, caller.actor, now)
     membership, user = _found(session, caller.organisation_id, user_id)
     _require_over(caller, membership.role, role)
+    if not role.scopes <= Role(membership.role).scopes:
+        caller.require_all_of(role)
     before, membership.role = membership.role, role.value
     if before == Role.OWNER:
         _require_an_owner_left(session, caller.organisation_id)
@@ -166,6 +168,7 @@ def _remove(session: Session, caller: Caller, user_id: str, now: datetime) -> No
 def _invite(session: Session, caller: Caller, email: str, role: Role, code_hash: bytes, now: datetime) -> InvitationRow:
     change = changes.begin(session, caller.actor, now)
     _require_over(caller, role)
+    caller.require_all_of(role)
     user = users.by_email(session, email)
     if user is not None and memberships.get(session, caller.organisation_id, user.id) is not None:
         raise RecordConflict(f"{email} is a member already")
@@ -189,6 +192,7 @@ def _take_back(session: Session, caller: Caller, invitation_id: str, now: dateti
     row = invitations.get(session, invitation_id)
     if row is None:
         raise RecordNotFound(f"there is no invitation {invitation_id}")
+    _require_over(caller, row.role)
     change.audit("invitation.revoked", row.id, email=row.email)
     invitations.remove(session, row)
 

@@ -117,6 +117,18 @@ class Caller:
         """Whether they may make and unmake owners: owners themselves, and who looks after the server."""
         return self.role is Role.OWNER or self.kind == "owner" or Scope.SERVER_ADMIN in self.scopes
 
+    @property
+    def is_operator(self) -> bool:
+        """Whether this is a command on the server's own machine, which may do everything."""
+        return self.kind == "owner" and not self.token_id
+
+    def require_all_of(self, role: Role) -> None:
+        """Make sure that the caller could do all that ``role`` may: nobody gives what they lack.  Raises: Forbidden."""
+        if Scope.SERVER_ADMIN in self.scopes:
+            return
+        if missing := role.scopes - self.scopes:
+            raise Forbidden(f"the role {role} cannot be given by a token that lacks {', '.join(sorted(missing))}")
+
     def require(self, scope: Scope) -> None:
         """Make sure of the right.  Raises: Forbidden."""
         if scope not in self.scopes:

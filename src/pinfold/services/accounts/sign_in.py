@@ -69,8 +69,11 @@ class SignInService:
         user = await self.check(email, password)
         return await self.open_session(user, organisation, address=address, request_id=request_id)
 
-    async def check(self, email: str, password: str) -> UserRow:
-        """The user whose password this is.  Raises: Unauthorised, in every case with the same words."""
+    async def check(self, email: str, password: str, *, noun: str = "e-mail address or the password") -> UserRow:
+        """The user whose password this is; ``noun`` is what may be wrong with the question.
+
+        Raises:  Unauthorised, in every case with the same words.
+        """
         began = time.monotonic()
         try:
             known = normal_email(email)
@@ -82,7 +85,7 @@ class SignInService:
             return user
         await asyncio.sleep(max(0.0, began + self._refused_after_s - time.monotonic()))
         raise Unauthorised(
-            "the e-mail address or the password is wrong, or too many were tried",
+            f"the {noun} is wrong, or too many were tried",
             hint=f"After {users.MOST_FAILURES} wrong passwords an account is locked for 15 minutes, then for longer. "
             "The server's administrator can unlock it: `pinfold user enable EMAIL`.",
         )

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from pinfold.core.errors import Forbidden, InvalidInput, RecordNotFound
-from pinfold.db import Database, changes, tokens
+from pinfold.db import Database, changes, memberships, tokens
 from pinfold.db.models import TokenRow
 from pinfold.db.paging import Wanted
 from pinfold.services.accounts import secret
-from pinfold.services.accounts.model import Caller, Scope
+from pinfold.services.accounts.model import Caller, Role, Scope
 from pinfold.services.accounts.records import Listed, Token
 from pinfold.services.clock import Clock, require_to_come, utc_now
 
@@ -66,7 +66,11 @@ class TokensService:
         return Token.of(await self._database.of(caller.organisation_id).read(_visible, caller, token_id))
 
     async def revoke(self, caller: Caller, token_id: str) -> None:
-        """End a token: from this moment on nobody can use it, on any process.  Raises: RecordNotFound."""
+        """End a token: from this moment on nobody can use it, on any process.
+
+        Only owners end what an owner holds, and only who looks after the server a token that does.
+        Raises:  RecordNotFound, Forbidden.
+        """
         await self._database.of(caller.organisation_id).write(_revoke, caller, token_id, self._clock())
 
 
@@ -112,8 +116,20 @@ def _visible(session: Session, caller: Caller, token_id: str) -> TokenRow:
     return row
 
 
+def _require_rank(session: Session, caller: Caller, row: TokenRow) -> None:
+    if row.user_id is not None and row.user_id == caller.user_id:
+        return
+    if Scope.SERVER_ADMIN in row.scopes:
+        caller.require(Scope.SERVER_ADMIN)
+    found = memberships.get(session, caller.organisation_id, row.user_id) if row.user_id is not None else None
+    is_owners = row.kind == "owner" or (found is not None and found[0].role == Role.OWNER)
+    if is_owners and not caller.may_name_owners:
+        raise Forbidden("only an owner ends a token or a session of an owner", hint="Ask an owner of the organisation.")
+
+
 def _revoke(session: Session, caller: Caller, token_id: str, now: datetime) -> None:
     change = changes.begin(session, caller.actor, now)
     row = _visible(session, caller, token_id)
+    _require_rank(session, caller, row)
     tokens.revoke(session, row.id, now)
     change.audit("token.revoked", row.id, name=row.name)

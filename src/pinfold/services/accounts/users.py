@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from pinfold.core.email_address import normal_email
-from pinfold.core.errors import Forbidden, RecordConflict, RecordNotFound, Unauthorised
-from pinfold.db import Database, changes, memberships, tokens, users
+from pinfold.core.errors import Forbidden, InvalidInput, RecordConflict, RecordNotFound, Unauthorised
+from pinfold.db import Database, changes, tokens, users
 from pinfold.db.models import UserRow
 from pinfold.db.paging import Wanted
 from pinfold.services.accounts.model import Caller, Scope
@@ -37,10 +37,17 @@ class UsersService:
         return None if row is None else User.of(row)
 
     async def update_me(
-        self, caller: Caller, *, name: str | None = None, password: str | None = None, current_password: str = ""
+        self,
+        caller: Caller,
+        *,
+        name: str | None = None,
+        password: str | None = None,
+        current_password: str = "",
+        keep_tokens: bool = False,
     ) -> User:
-        """The caller's user with another name or password; other sessions end with the old password.
+        """The caller's user with another name or password.
 
+        With the old password end all sessions and, unless ``keep_tokens``, all tokens of the user but the caller's.
         Raises:  Forbidden for a token that is neither a session nor the owner's, Unauthorised, InvalidInput.
         """
         if caller.user_id is None or caller.kind not in ("session", "owner"):
@@ -50,10 +57,19 @@ class UsersService:
             raise Unauthorised("this user is not there any more")
         password_hash = None
         if password is not None:
-            if row.password_hash is not None:
-                await self._sign_in.check(row.email, current_password)
+            if row.password_hash is not None and not current_password:
+                raise InvalidInput(
+                    "current_password is missing",
+                    hint="Send the password so far in it, beside the new one in password.",
+                )
             password_hash = await self._passwords.hash(password)
-        return User.of(await self._database.everybody.write(_update_me, caller, name, password_hash, self._clock()))
+            if row.password_hash is None:
+                keep_tokens = True  # none of them can have been made by who knew an old password
+            else:
+                await self._sign_in.check(row.email, current_password, noun="current password")
+        return User.of(
+            await self._database.everybody.write(_update_me, caller, name, password_hash, keep_tokens, self._clock())
+        )
 
     # -- of the server's administrator -------------------------------------------------------------------------------
 
@@ -97,8 +113,9 @@ class UsersService:
     ) -> User:
         """A user disabled or not, an administrator or not, with another password, or free to try again.
 
-        Disabling, and a new password, end what they are signed in to.
-        Raises:  Forbidden, InvalidInput, RecordNotFound, RecordConflict for the last administrator.
+        Disabling, and a new password, end their sessions and tokens for good, but the one that the caller sends.
+        Raises:  Forbidden, InvalidInput, RecordNotFound; RecordConflict for the last administrator, whom only a
+        command on the server's own machine disables.
         """
         caller.require(Scope.SERVER_ADMIN)
         password_hash = None if password is None else await self._passwords.hash(password)
@@ -116,19 +133,26 @@ def _there(session: Session, user_id: str) -> UserRow:
     return row
 
 
-def _update_me(session: Session, caller: Caller, name: str | None, password_hash: str | None, now: datetime) -> UserRow:
+def _update_me(
+    session: Session,
+    caller: Caller,
+    name: str | None,
+    password_hash: str | None,
+    keep_tokens: bool,
+    now: datetime,
+) -> UserRow:
     change = changes.begin_for(session, caller.organisation_id, caller.actor, now)
     row = _there(session, caller.user_id or "")
-    changed = []
+    changed, ended = [], dict[str, int]()
     if name is not None:
         row.name = name
         changed.append("name")
     if password_hash is not None:
         row.password_hash, row.failed_sign_ins, row.locked_until = password_hash, 0, None
-        tokens.revoke_all_of(session, row.id, now, only_sessions=True, except_id=caller.token_id)
+        ended = _end_all_of(session, row.id, caller, now, keep_tokens=keep_tokens)
         changed.append("password")
     row.updated_at = now
-    change.audit("user.updated", row.id, changed=changed)
+    change.audit("user.updated", row.id, email=row.email, changed=changed, **ended)
     session.flush()
     return row
 
@@ -169,19 +193,20 @@ def _update(
         detail["unlocked"] = True
     row.updated_at = now
     session.flush()
-    if not users.count_administrators(session):
+    if not caller.is_operator and not users.count_administrators(session):
         raise RecordConflict("this is the last administrator of the server", hint="Make another one first.")
-    if row.status == "disabled":
-        _leave_no_owner_behind(session, row)
     if row.status == "disabled" or password_hash is not None:
-        tokens.revoke_all_of(session, row.id, now, only_sessions=True)
-    change.audit("user.updated", row.id, **detail)
+        detail |= _end_all_of(session, row.id, caller, now)
+    change.audit("user.updated", row.id, email=row.email, **detail)
     return row
 
 
-def _leave_no_owner_behind(session: Session, user: UserRow) -> None:
-    for membership, organisation in memberships.organisations_of(session, user.id):
-        if membership.role == "owner" and not memberships.count_owners(session, organisation.id):
-            raise RecordConflict(
-                f"this user is the last owner of {organisation.name}", hint="Make somebody else an owner first."
-            )
+def _end_all_of(
+    session: Session, user_id: str, caller: Caller, now: datetime, *, keep_tokens: bool = False
+) -> dict[str, int]:
+    """End a user's sessions and tokens, the caller's own left out; how many those were, for the audit log."""
+    own = caller.token_id
+    ended = {"sessions_ended": tokens.revoke_all_of(session, user_id, now, kinds=("session",), except_id=own)}
+    if not keep_tokens:
+        ended["tokens_revoked"] = tokens.revoke_all_of(session, user_id, now, kinds=("api", "owner"), except_id=own)
+    return ended

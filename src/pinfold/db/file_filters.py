@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from pinfold.db.models import FileRow, FileTagRow, PinRow
 
@@ -92,9 +92,14 @@ def _is_of_family(wanted: FileFilter) -> ColumnElement[bool]:
 
 def tagged(tags: Sequence[str]) -> Select[Any]:
     """Numbers of the files that have all these tags."""
-    first, *others = tags
+    first, *others = dict.fromkeys(tags)
     statement = select(FileTagRow.file_number).where(FileTagRow.tag == first).correlate(None)
-    return statement.where(FileTagRow.file_number.in_(tagged(others))) if others else statement
+    for tag in others:  # side by side, each one probe of the primary key: nested ones are refused as too deep
+        other = aliased(FileTagRow)
+        statement = statement.where(
+            select(other.file_number).where(other.tag == tag, other.file_number == FileTagRow.file_number).exists()
+        )
+    return statement
 
 
 def types_of(session: Session, wanted: FileFilter) -> list[str]:

@@ -13,14 +13,20 @@ from pinfold.db.models import ContentTypeTotalsRow, FileRow, RootTrafficRow
 
 
 def popular(session: Session, since: date, limit: int) -> list[tuple[Rows, int, int]]:
-    """Files that the gateway served most often since a day, with its requests and bytes, most requests first."""
-    requests, egress = func.sum(RootTrafficRow.requests), func.sum(RootTrafficRow.egress_bytes)
+    """Files that the gateway served most often since a day, with its requests and bytes, most requests first.
+
+    Of several files with one content, which the gateway cannot tell apart, the newest stands for all.
+    """
+    newest = func.max(FileRow.number)
+    names = func.count(FileRow.number.distinct())  # by which the join multiplies the traffic of each day
+    requests = func.sum(RootTrafficRow.requests) // names
+    egress = func.sum(RootTrafficRow.egress_bytes) // names
     served = session.execute(
-        select(FileRow.number, requests, egress)
+        select(newest, requests, egress)
         .join(RootTrafficRow, RootTrafficRow.root == FileRow.root)
         .where(RootTrafficRow.day >= since)
-        .group_by(FileRow.number)
-        .order_by(requests.desc(), FileRow.number.desc())
+        .group_by(FileRow.root)
+        .order_by(requests.desc(), newest.desc())
         .limit(limit)
     ).all()
     rows = rows_of(session, [number for number, _, _ in served])

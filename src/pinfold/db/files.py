@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from pinfold.core.errors import FileRecordNotFound, InvalidInput, RecordNotFound
@@ -16,13 +16,14 @@ from pinfold.db import changes, dialect, pins, reconciliations, reservations, us
 from pinfold.db.changes import Actor, Change
 from pinfold.db.identifiers import new_id
 from pinfold.db.models import ContentTypeTotalsRow, FileRow, FileTagRow, PinRow, ProjectRow
+from pinfold.db.scope import bound_to
 
 _TOGETHER: Final = 500  # roots asked for at a time
 MAX_TAGS: Final = 50
 MAX_META_KEYS: Final = 50
 
 Duplicate = Literal["new", "updated"]
-"""What an upload made: a file, or a change of one that the organisation has with this content."""
+"""What an upload made: a file, or a change of the one that the organisation has with this content and name."""
 Rows = tuple[FileRow, PinRow]
 
 
@@ -47,6 +48,11 @@ class NewFile:
     has_own_replication: bool = False
     """It was asked for with this upload, so that a file that is here already gets it as well."""
 
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether it has no name but that of its content."""
+        return self.name == self.cid
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -62,15 +68,12 @@ class Edit:
 
 
 def record(
-    session: Session,
-    actor: Actor,
-    new_files: Sequence[NewFile],
-    reservation_id: str | None,
-    now: datetime,
+    session: Session, actor: Actor, new_files: Sequence[NewFile], reservation_id: str | None, now: datetime
 ) -> list[tuple[FileRow, PinRow, Duplicate]]:
     """The files, each with its pin request, all or none; what was reserved for them is settled.
 
-    Content that the organisation has a file of already makes no second one: tags and metadata are merged into it.
+    A file is one content under one name in one project.  Where the organisation has it already, tags and metadata are
+    merged into it.  Content under another name is a file of its own, whose bytes are not counted a second time.
     Raises:  QuotaExceeded, RecordNotFound for a project that is not there, InvalidInput for too many tags.
     """
     change = changes.begin(session, actor, now)
@@ -79,35 +82,87 @@ def record(
     usage.add_upload(session, change.organisation_id, now.date(), uploaded_bytes, len(new_files))
     for project_id in {new.project_id for new in new_files}:
         _require_project(session, project_id)
-    there = _newest_of(session, [new.root for new in new_files])
-    made: dict[str, tuple[NewFile, FileRow, PinRow]] = {}
+    known = _Known(session, new_files)
+    made: list[tuple[NewFile, FileRow, PinRow]] = []
+    outcomes: list[tuple[NewFile, Rows, Duplicate]] = []
     for new in new_files:
-        if new.root not in there and new.root not in made:
-            change.require_room(files=1, logical_bytes=new.size_bytes)
-            made[new.root] = (new, *_new_rows(change, new))
-            change.count(files=1, logical_bytes=new.size_bytes)
-    _insert(session, change, list(made.values()))
-    recorded: list[tuple[FileRow, PinRow, Duplicate]] = []
-    for new in new_files:
-        of_this = made.get(new.root)
-        if of_this is None:
-            recorded.append((*_merge(session, change, *there[new.root], new), "updated"))
-        elif of_this[0] is new:
-            recorded.append((*of_this[1:], "new"))
-        else:  # the same content twice in one form
-            recorded.append((*_merge(session, change, *of_this[1:], new), "updated"))
+        if (same := known.same_file(new)) is not None:
+            outcomes.append((new, same, "updated"))
+            continue
+        sibling = known.sibling(new)
+        size_bytes = new.size_bytes if sibling is None else 0
+        change.require_room(files=1, logical_bytes=size_bytes)
+        if sibling is not None:  # one content has one size, whichever way it came: the last name to go gives it back
+            new = replace(new, size_bytes=sibling[0].size_bytes)
+        rows = _new_rows(change, new)
+        change.count(files=1, logical_bytes=size_bytes)
+        made.append((new, *rows))
+        known.add(new, rows)
+        outcomes.append((new, rows, "new"))
+    _insert(session, change, made)
+    for new, rows, duplicate in outcomes:
+        if duplicate == "updated":
+            _merge(session, change, *rows, new)
     session.flush()
-    reconciliations.mark_all_due(session, {pin.root: pin.priority for _, pin, _ in recorded}, now)
-    return recorded
+    reconciliations.mark_all_due(session, {pin.root: pin.priority for _, (_, pin), _ in outcomes}, now)
+    return [(*rows, duplicate) for _, rows, duplicate in outcomes]
 
 
-def _newest_of(session: Session, roots: Sequence[str]) -> dict[str, Rows]:
+class _Known:
+    """The organisation's files with the content of an upload: what is in the database, and what the upload adds."""
+
+    def __init__(self, session: Session, new_files: Sequence[NewFile]) -> None:
+        self._newest: dict[str, Rows] = {}
+        self._named: dict[tuple[str, str], list[Rows]] = {}
+        roots = list(dict.fromkeys(new.root for new in new_files))
+        for begin in range(0, len(roots), _TOGETHER):
+            some = roots[begin : begin + _TOGETHER]
+            for rows in _newest_of(session, some):
+                self._newest[rows[0].root] = rows
+        here = [new for new in new_files if new.root in self._newest and not new.is_unnamed]
+        for begin in range(0, len(here), _TOGETHER):
+            asked = {(new.root, new.name) for new in here[begin : begin + _TOGETHER]}
+            for rows in _all_named(session, asked):
+                self._named.setdefault((rows[0].root, rows[0].name), []).append(rows)
+
+    def add(self, new: NewFile, rows: Rows) -> None:
+        """A file that is about to be inserted."""
+        self._newest[new.root] = rows
+        self._named.setdefault((new.root, new.name), []).append(rows)
+
+    def sibling(self, new: NewFile) -> Rows | None:
+        """The newest file with the same content, whatever its name."""
+        return self._newest.get(new.root)
+
+    def same_file(self, new: NewFile) -> Rows | None:
+        """The file that ``new`` is once more.
+
+        An upload without a name loses none, so any file with its content will do.  One that names a project never
+        takes a file out of another project.
+        """
+        if new.is_unnamed:
+            return self._newest.get(new.root)
+        named = self._named.get((new.root, new.name), [])
+        fitting = [rows for rows in named if new.project_id is None or rows[0].project_id in (None, new.project_id)]
+        return max(fitting, key=lambda rows: rows[0].project_id == new.project_id, default=None)
+
+
+def _newest_of(session: Session, roots: Sequence[str]) -> Sequence[Rows]:
     """The organisation's newest file of each root that it has one of."""
-    found: dict[str, Rows] = {}
-    for begin in range(0, len(roots), _TOGETHER):
-        asked = _joined().where(FileRow.root.in_(roots[begin : begin + _TOGETHER])).order_by(FileRow.number)
-        found.update({file.root: (file, pin) for file, pin in session.execute(asked)})
-    return found
+    own = FileRow.organisation_id == bound_to(session)
+    newest = select(func.max(FileRow.number)).where(own, FileRow.root.in_(roots)).group_by(FileRow.root)
+    found = session.execute(_joined().where(FileRow.number.in_(newest)))
+    return [(row[0], row[1]) for row in found]
+
+
+def _all_named(session: Session, asked: set[tuple[str, str]]) -> list[Rows]:
+    """The organisation's files of these roots and names, the newest first."""
+    roots, names = {root for root, _ in asked}, {name for _, name in asked}
+    bare_name = FileRow.name + ""  # an index of names would find every index.html there is; that of roots finds few
+    found = session.execute(
+        _joined().where(FileRow.root.in_(sorted(roots)), bare_name.in_(sorted(names))).order_by(FileRow.number.desc())
+    )
+    return [(row[0], row[1]) for row in found if (row[0].root, row[0].name) in asked]
 
 
 def _new_rows(change: Change, new: NewFile) -> Rows:
@@ -282,10 +337,10 @@ def _remove_all(session: Session, change: Change, rows: Sequence[Rows]) -> None:
         return
     numbers = [file.number for file, _ in rows]
     session.execute(delete(FileRow).where(FileRow.number.in_(numbers)).execution_options(synchronize_session=False))
+    _give_back(session, change, [file for file, _ in rows])
     types: dict[str, tuple[int, int]] = {}
     for file, _ in rows:
         session.expunge(file)
-        change.count(files=-1, logical_bytes=-file.size_bytes)
         files, size_bytes = types.get(file.content_type, (0, 0))
         types[file.content_type] = files - 1, size_bytes - file.size_bytes
         change.audit("file.deleted", file.id, cid=file.cid, name=file.name, size=file.size_bytes)
@@ -293,6 +348,24 @@ def _remove_all(session: Session, change: Change, rows: Sequence[Rows]) -> None:
     for content_type, (files, size_bytes) in sorted(types.items()):
         _count_type(session, change, content_type, files, size_bytes)
     change.tell_all("file.deleted", [event(file) for file, _ in rows])
+
+
+def _give_back(session: Session, change: Change, gone: Sequence[FileRow]) -> None:
+    """Count files that were just deleted no more, and their content where no other name of it is left."""
+    size_of = {file.root: file.size_bytes for file in gone}
+    left = roots_with_files(session, list(size_of))
+    change.count(files=-len(gone), logical_bytes=-sum(size for root, size in size_of.items() if root not in left))
+
+
+def roots_with_files(session: Session, roots: Sequence[str], without: Collection[str] = ()) -> set[str]:
+    """Those of the roots that the organisation has a file of, other than the files of the pin requests ``without``."""
+    found: set[str] = set()
+    for begin in range(0, len(roots), _TOGETHER):
+        some = select(FileRow.root, FileRow.pin_id).where(FileRow.root.in_(roots[begin : begin + _TOGETHER]))
+        if not without:
+            some = some.with_only_columns(FileRow.root, literal("")).distinct()
+        found.update(root for root, pin_id in session.execute(some) if pin_id not in without)
+    return found
 
 
 def event(file: FileRow) -> dict[str, Any]:

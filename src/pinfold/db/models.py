@@ -164,7 +164,7 @@ class TotalsRow(Base, OwnedByTenant):
     pins: Mapped[int] = mapped_column(BigInteger, default=0)
     """Pin requests that no file made."""
     logical_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
-    """Bytes of files and of the DAGs of pins together, each counted as often as it was asked for."""
+    """Bytes of files, the content of each root once, and of the DAGs of pins, each request counted."""
     reserved_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     reserved_files: Mapped[int] = mapped_column(BigInteger, default=0)
     last_created_at: Mapped[datetime | None]

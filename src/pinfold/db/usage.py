@@ -212,9 +212,9 @@ def pins_by_id(session: Session, pin_ids: Sequence[str]) -> dict[str, tuple[str,
     return found
 
 
-def pins_of_roots(session: Session, roots: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
-    """Root -> the organisation's pins of it, those of files too, each with what it counts."""
-    found: dict[str, list[tuple[str, int]]] = {}
+def pins_of_roots(session: Session, roots: Sequence[str]) -> dict[str, list[tuple[str, int, int | None]]]:
+    """Root -> the organisation's pins of it: their ids, what they count, and the size of the file that made each."""
+    found: dict[str, list[tuple[str, int, int | None]]] = {}
     for some in _parts(roots):
         rows = session.execute(
             select(PinRow.id, PinRow.root, PinRow.size_bytes, FileRow.size_bytes)
@@ -222,7 +222,7 @@ def pins_of_roots(session: Session, roots: Sequence[str]) -> dict[str, list[tupl
             .where(PinRow.root.in_(some))
         )
         for one, root, pin_size, file_size in rows:
-            found.setdefault(root, []).append((one, pin_size if file_size is None else file_size))
+            found.setdefault(root, []).append((one, pin_size, file_size))
     return found
 
 

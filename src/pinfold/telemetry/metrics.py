@@ -116,7 +116,7 @@ ORGANISATIONS: Final = Gauge("pinfold_organisations", "Organisations.", registry
 FILES: Final = Gauge("pinfold_files", "Files of all organisations.", registry=REGISTRY)
 LOGICAL_BYTES: Final = Gauge(
     "pinfold_logical_bytes",
-    "Bytes that all organisations keep, each counted as often as it was asked for.",
+    "Bytes that all organisations keep, as their quotas count them.",
     registry=REGISTRY,
 )
 POLL_FAILURES: Final = Counter(

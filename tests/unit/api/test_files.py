@@ -239,6 +239,28 @@ def test_a_raw_body_is_one_file(tmp_path: Path) -> None:
     run(go())
 
 
+def test_a_part_of_a_file_is_refused_and_nothing_is_stored(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with platform(tmp_path) as at:
+            part = {"Content-Range": "bytes 4-9/10"}
+            tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "6"}
+            answers = [
+                await at.api.put(f"{FILES}/resume.bin", content=b"efghij", headers=part),
+                await at.api.post(UPLOAD, files={"file": ("resume.bin", b"efghij")}, headers=part),
+                await at.api.post(CAR, content=b"efghij", headers=part),
+                await at.api.post(f"{FILES}/tus", headers={**tus, **part}),
+            ]
+            for answer in answers:
+                assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_INPUT"), answer.text
+                assert "/files/tus" in answer.json()["hint"]
+            assert await names(at.api) == []
+            assert (totals(at).reserved_bytes, totals(at).reserved_files) == (0, 0)
+            with Node(tmp_path) as node:
+                assert node.repo_stat().blocks == 0
+
+    run(go())
+
+
 def test_names_that_could_not_be_kept_as_they_were_sent_are_400_and_leave_nothing(tmp_path: Path) -> None:
     async def go() -> None:
         async with platform(tmp_path) as at:
@@ -260,19 +282,19 @@ def test_names_that_could_not_be_kept_as_they_were_sent_are_400_and_leave_nothin
     run(go())
 
 
-def test_the_same_content_again_is_updated_and_of_another_organisation_new(tmp_path: Path, database_url: str) -> None:
+def test_the_same_content_by_the_same_name_is_updated(tmp_path: Path, database_url: str) -> None:
     async def go() -> None:
         async with platform(tmp_path, database_url=database_url) as at:
             other = await at.tenant("other")
             first = (await upload(at.api, ("a", b"same"), tags="one", metadata='{"a": "1", "b": "1"}')).json()["data"]
-            again = await upload(at.api, ("z", b"same"), tags="two", metadata='{"b": "2"}')
+            again = await upload(at.api, ("a", b"same"), tags="two", metadata='{"b": "2"}')
             assert again.status_code == 200
             record = again.json()["data"]
             assert (record["duplicate"], record["id"], record["name"]) == ("updated", first["id"], "a")
             assert (record["tags"], record["metadata"]) == (["one", "two"], {"a": "1", "b": "2"})
             theirs = await upload(other, ("mine", b"same"))
             assert theirs.status_code == 201
-            assert theirs.json()["data"]["duplicate"] == "new"
+            assert theirs.json()["data"]["duplicate"] == "new"  # as if nobody else had it
             assert theirs.json()["data"]["tags"] == []
             assert (totals(at).files, totals(at).logical_bytes) == (1, 4)
             assert (totals(at, "other").files, totals(at, "other").logical_bytes) == (1, 4)
@@ -498,6 +520,23 @@ def test_filters_choose(tmp_path: Path, database_url: str) -> None:
             assert await names(await at.tenant("other")) == []
             wrong = await at.api.get(FILES, params={"sort": "name", "cursor": body["pagination"]["next_cursor"]})
             assert wrong.status_code == 400
+
+    run(go())
+
+
+def test_files_are_found_by_as_many_tags_as_one_may_have(tmp_path: Path, database_url: str) -> None:
+    async def go() -> None:
+        async with platform(tmp_path, database_url=database_url) as at:
+            tags = [f"t{number}" for number in range(50)]
+            await upload(at.api, ("all", b"all"), tags=tags)
+            await upload(at.api, ("most", b"most"), tags=tags[:-1])
+            for count in (1, 10, 49, 50):
+                found = await at.api.get(FILES, params={"tag": tags[:count], "sort": "name"})
+                assert found.status_code == 200, found.text
+                both = ["all", "most"] if count < 50 else ["all"]
+                assert [one["name"] for one in found.json()["data"]] == both
+                assert found.json()["pagination"]["total"] == len(both)
+            assert (await at.api.get(FILES, params={"tag": [*tags, "more"]})).status_code in (400, 422)
 
     run(go())
 

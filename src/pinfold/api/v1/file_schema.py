@@ -62,9 +62,9 @@ class UploadedFile(File):
     """A file that was just uploaded."""
 
     duplicate: Literal["new", "updated"] = Field(
-        description="`new`: your organisation had no file of this content. `updated`: it had one, which is the one "
-        "given here, with the new tags and metadata added; its name stays. Files of other organisations make no "
-        "difference.",
+        description="`new`: this is a new file. `updated`: your organisation had a file with this content and name, "
+        "which is the one given here, with the new tags and metadata added. Content that you have under another name "
+        "is stored and counted once. Files of other organisations make no difference.",
         examples=["new"],
     )
 

@@ -41,7 +41,7 @@ MAX_PAGE: Final = 1_000_000  # deeper offsets cost more than anybody can want to
 _TEXT: Final = r"^[^\x00]*$"  # what a database can search for
 _KEY: Final = r"^[\x21-\x7e]+$"
 FileKey = Annotated[
-    str, Path(max_length=512, pattern=_KEY, description="The file's `id`, or its CID; of several with it, the newest.")
+    str, Path(max_length=512, pattern=_KEY, description="The file's `id`, or its CID, which several files may share.")
 ]
 
 
@@ -206,7 +206,7 @@ async def batch_tag(request: Request, caller: FilesWriter, batch: BatchTag) -> A
     responses=responses(401, 403, 404, 422, 429, 503),
 )
 async def get_file(request: Request, caller: FilesReader, id: FileKey) -> Answer[File]:
-    """One file, with where its pin stands."""
+    """One file, with where its pin stands; by a CID, the newest of your files with it."""
     files: FilesService = request.app.state.services.files
     return Answer(success=True, data=File.of(await files.get(caller, id)))
 
@@ -218,7 +218,10 @@ async def get_file(request: Request, caller: FilesReader, id: FileKey) -> Answer
     responses=responses(400, 401, 403, 404, 413, 422, 429, 503),
 )
 async def edit_file(request: Request, caller: FilesWriter, id: FileKey, edit: FileEdit) -> Answer[File]:
-    """Changes the name, the tags, the metadata or the project; the content never changes."""
+    """Changes the name, the tags, the metadata or the project; the content never changes.
+
+    By a CID that several of your files have, the newest of them is changed.
+    """
     files: FilesService = request.app.state.services.files
     wish = Edit(
         name=edit.name,
@@ -237,8 +240,9 @@ async def edit_file(request: Request, caller: FilesWriter, id: FileKey, edit: Fi
     responses=responses(401, 403, 404, 422, 429, 503),
 )
 async def delete_file(request: Request, caller: FilesWriter, id: FileKey) -> Answer[Deleted]:
-    """Forgets the file; by a CID, all your files with it.
+    """Forgets the file; by a CID, all your files with it, whatever their names: `ids` has each.
 
+    To delete one name of a content and keep the others, use the file's `id`.
     The content is unpinned where no other file and no pin request of anybody needs it.  Files belong to the
     organisation, not to who uploaded them: any of its tokens with `files:write` may delete any of them.
     """

@@ -25,6 +25,7 @@ from pinfold.api.multipart import usable_type
 from pinfold.api.pace import body_of
 from pinfold.api.v1.file_schema import Upload
 from pinfold.api.v1.upload_fields import FIELDS, Fields, checked_name
+from pinfold.api.v1.uploads import refuse_part
 from pinfold.core.errors import InvalidInput, PinfoldError
 from pinfold.services.accounts import Caller, Scope
 from pinfold.services.files.resumable import CHECKSUMS, Checksum, NewUpload, ResumableUpload, ResumableUploads
@@ -137,6 +138,7 @@ async def tus_options(request: Request, _caller: FilesWriter) -> Response:
 )
 async def tus_create(request: Request, caller: Uploader) -> Response:
     """Begins an upload of any size, whose room in the quota is taken at once.  Its first bytes may come with it."""
+    refuse_part(request)
     uploads = _uploads(request)
     upload = await uploads.create(caller, _new(request))
     headers = {"Location": f"{PATH}/{upload.id}", **_told(upload)}

@@ -119,6 +119,7 @@ async def upload(
     answer, leaves nothing.  A form has up to 10,000 files, a folder any number.  Each file may have up to 100 MiB (a
     setting); larger ones come by `/files/tus`.
     """
+    refuse_part(request)
     limit: int = request.app.state.max_request_bytes
     length = _length(request)
     if length is not None and length > limit:
@@ -196,7 +197,11 @@ async def put(
     name: Annotated[str, Path(max_length=255, description="The file's name.", examples=["hello.txt"])],
     profile: Annotated[str | None, Query(description="`unixfs-v1-2025` or `unixfs-v0-2015`.")] = None,
 ) -> Answer[UploadedFile]:
-    """Stores the body as one file: `curl -T hello.txt …/api/v1/files/hello.txt`."""
+    """Stores the body as one file: `curl -T hello.txt …/api/v1/files/hello.txt`.
+
+    A request with `Content-Range`, as `curl -C` sends it, is refused (400): it carries a part of a file.
+    """
+    refuse_part(request)
     _require_utf8("name", request.scope.get("raw_path") or b"")
     name = checked_name(name)
     if profile is not None:
@@ -240,6 +245,7 @@ async def upload_car(
     incomplete DAG is refused with the CIDs that are missing, and nothing is kept.  The CAR is the body itself: a form
     that has it in a field is refused.
     """
+    refuse_part(request)
     if request.headers.get("content-type", "").strip().lower().startswith("multipart/"):
         raise InvalidInput("this is a form; a CAR is sent as the body itself", hint=_CAR_AS_BODY)
     if name:
@@ -276,6 +282,18 @@ def _answer(response: Response, records: list[FileRecord]) -> Answer[UploadedFil
 def _say_whether_new(response: Response, records: list[FileRecord]) -> None:
     if all(record.duplicate == "updated" for record in records):
         response.status_code = 200
+
+
+def refuse_part(request: Request) -> None:
+    """Raises:  InvalidInput for a request that carries a part of a file, which would be stored as the whole.
+
+    Source:  RFC 9110, 14.4: a server that does not support it for PUT answers 400.
+    """
+    if "content-range" in request.headers:
+        raise InvalidInput(
+            "Content-Range: an upload carries a whole file; nothing was stored",
+            hint="Send a file in parts by /api/v1/files/tus.",
+        )
 
 
 def _length(request: Request) -> int | None:

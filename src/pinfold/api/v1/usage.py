@@ -27,7 +27,8 @@ class UsageKept(BaseModel):
     files: int = Field(description="Files.", examples=[12])
     pins: int = Field(description="Pin requests, those that files made left out.", examples=[3])
     logical_bytes: int = Field(
-        description="Bytes of files and pinned DAGs, each as often as it was asked for: what the quota counts.",
+        description="What the quota counts: bytes of files, the same content under several names once, and "
+        "of pinned DAGs, each pin request counted.",
         examples=[1048576],
     )
     unique_bytes: int | None = Field(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy.orm import Session
 
 from pinfold.core.cid import CID
 from pinfold.core.errors import FileRecordNotFound, InvalidInput, PinNotFound, RecordNotFound
-from pinfold.db import Database, changes, usage
+from pinfold.db import Database, changes, files, usage
 from pinfold.db.models import UsageDayRow
 from pinfold.node import Node
 from pinfold.node.footprint import freed
@@ -86,12 +86,12 @@ class UsageService:
         going = await self._database.of(caller.organisation_id).read(
             _going, list(dict.fromkeys(file_ids)), list(dict.fromkeys(pin_ids)), list(dict.fromkeys(roots))
         )
-        named = sorted({root for root, _ in going.values()})
-        needed = await self._database.everybody.read(usage.needed_by_others, named, sorted(going))
+        named = sorted(set(going.roots.values()))
+        needed = await self._database.everybody.read(usage.needed_by_others, named, sorted(going.roots))
         released = [root for root in named if root not in needed]
         weight = await self._threads.run(lambda: freed(self._node.store, released, only_named=self._pin_name))
         return WouldFree(
-            logical_bytes=sum(size for _, size in going.values()),
+            logical_bytes=going.logical_bytes,
             freed_bytes=weight.bytes,
             freed_blocks=weight.blocks,
             roots=len(named),
@@ -147,23 +147,38 @@ def _done(row: UsageDayRow) -> Done:
     return Done(**{name: getattr(row, name) for name in usage.COUNTED})
 
 
-def _going(session: Session, file_ids: list[str], pin_ids: list[str], roots: list[str]) -> dict[str, tuple[str, int]]:
-    """Pin id -> its root and what it counts, of all that is named."""
-    going: dict[str, tuple[str, int]] = {}
-    files = usage.pins_of_files(session, file_ids)
+class _Going(NamedTuple):
+    """Pin requests that would be deleted, those of files too."""
+
+    roots: dict[str, str]
+    """Pin id -> its root."""
+    logical_bytes: int
+    """What they count: a request by itself, the files with one content together, once the last of them goes."""
+
+
+def _going(session: Session, file_ids: list[str], pin_ids: list[str], roots: list[str]) -> _Going:
+    root_of: dict[str, str] = {}
+    counted: dict[str, int] = {}
+    of_files: dict[str, int] = {}  # by root
+    files_named = usage.pins_of_files(session, file_ids)
     for file_id in file_ids:
-        if file_id not in files:
+        if file_id not in files_named:
             raise FileRecordNotFound(f"there is no file {file_id[:64]}")
-        pin_id, root, size = files[file_id]
-        going[pin_id] = (root, size)
+        pin_id, root, size = files_named[file_id]
+        root_of[pin_id], of_files[root] = root, size
     pins = usage.pins_by_id(session, pin_ids)
     for pin_id in pin_ids:
         if pin_id not in pins:
             raise PinNotFound(f"there is no pin request {pin_id[:64]}")
-        going[pin_id] = pins[pin_id]
+        root_of[pin_id], counted[pin_id] = pins[pin_id]
     of_roots = usage.pins_of_roots(session, roots)
     for root in roots:
         if root not in of_roots:
             raise PinNotFound(f"no file and no pin has the CID {root}")
-        going |= {pin_id: (root, size) for pin_id, size in of_roots[root]}
-    return going
+        for pin_id, size, file_size in of_roots[root]:
+            root_of[pin_id], counted[pin_id] = root, size
+            if file_size is not None:
+                of_files[root] = file_size
+    left = files.roots_with_files(session, list(of_files), without=root_of.keys())
+    freed_by_files = sum(size for root, size in of_files.items() if root not in left)
+    return _Going(root_of, sum(counted.values()) + freed_by_files)

@@ -130,7 +130,7 @@ def create_api(
 
 
 class _Described(FastAPI):
-    """Says of each endpoint what right it needs."""
+    """Says of each endpoint what right it needs, and what any of them may answer."""
 
     def openapi(self) -> dict[str, Any]:
         """The description."""
@@ -138,7 +138,19 @@ class _Described(FastAPI):
         described = super().openapi()
         if is_new:
             rights.tell(described, [route for router in _ROUTERS for route in router.routes])
+            _tell_refusals(described)
         return described
+
+
+def _tell_refusals(described: dict[str, Any]) -> None:
+    """Add the answer to a query parameter that is not declared, which every endpoint has."""
+    refusal = {
+        "description": errors.DESCRIPTIONS[400],
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for item in described["paths"].values():
+        for operation in item.values():
+            operation["responses"].setdefault("400", refusal)
 
 
 def build(services: Services | None, *, max_request_bytes: int, metrics_access: metrics.Access = "loopback") -> FastAPI:
@@ -149,6 +161,7 @@ def build(services: Services | None, *, max_request_bytes: int, metrics_access: 
         description=_DESCRIPTION,
         docs_url=None,  # the framework's page loads scripts from the network
         redoc_url=None,
+        redirect_slashes=False,  # the outermost layer takes them off
         openapi_tags=[
             {"name": "files", "description": "What was uploaded."},
             {"name": "jobs", "description": "What was asked for and takes long."},

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
-from types import UnionType
-from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origin
-from urllib.parse import parse_qsl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from fastapi import FastAPI, params
 from fastapi.dependencies.models import Dependant
@@ -30,9 +28,8 @@ from pinfold.api import auth, bodies, errors, reading
 from pinfold.api.envelope import made
 from pinfold.api.limits import limit_address
 from pinfold.api.pace import LEAST_BYTES_PER_S
-from pinfold.core.errors import UploadStalled
-
-_MOST_PARAMETERS: Final = 200
+from pinfold.api.queries import QueryNames, Sent, takes_several
+from pinfold.core.errors import InvalidInput, PinfoldError, UploadStalled
 
 
 class _Unusual(Exception):
@@ -95,23 +92,14 @@ class _Endpoint:
             return None
         return cls(route, dependant)
 
-    def read(self, scope: Scope, matched: Mapping[str, str]) -> dict[str, Any]:
+    def read(self, sent: Sent, matched: Mapping[str, str]) -> dict[str, Any]:
         """The arguments that path and query give.  Raises: _Unusual."""
         arguments = self._defaults.copy()
         for alias, text in matched.items():
             _take(arguments, self._path[alias], text)
-        query: bytes = scope["query_string"]
-        sent: dict[str, list[str]] = {}
-        if query:
-            try:
-                for name, value in parse_qsl(query.decode("latin-1"), True, max_num_fields=_MOST_PARAMETERS):
-                    sent.setdefault(name, []).append(value)
-            except ValueError:
-                raise _Unusual from None
-            for alias, values in sent.items():
-                parameter = self._query.get(alias)
-                if parameter is not None:
-                    _take(arguments, parameter, values if parameter.takes_several else values[-1])
+        for alias, values in sent.items():
+            parameter = self._query[alias]
+            _take(arguments, parameter, values if parameter.takes_several else values[0])
         if any(alias not in sent for alias in self._required):
             raise _Unusual
         return arguments
@@ -140,47 +128,74 @@ class _Endpoint:
         raise TypeError(f"{self._call.__qualname__} answers neither a model nor a response")
 
 
+class _Entry(NamedTuple):
+    """One route; ``endpoint`` is None where the framework is to answer it."""
+
+    route: APIRoute
+    query: QueryNames
+    endpoint: _Endpoint | None
+
+
+_NOTHING_SENT: Final[Sent] = {}
+
+
 class Direct:
-    """An ASGI application in front of the framework's."""
+    """An ASGI application in front of the framework's.
+
+    Holds what is true of all endpoints alike, whoever answers them: a path that is spelled out wins over one with a
+    parameter for every method, HEAD is possible where GET is, and a query has only parameters that are declared.
+    """
 
     def __init__(self, api: FastAPI, routes: Iterable[BaseRoute]) -> None:
         """``routes`` are those of ``api``, in its order."""
         self._api = api
         self._reading = reading.Reading()
-        self._by_path: dict[tuple[str, str], tuple[APIRoute, _Endpoint | None]] = {}
-        self._by_pattern: dict[str, list[tuple[APIRoute, _Endpoint | None]]] = {}
+        self._by_path: dict[str, dict[str, _Entry]] = {}
+        self._by_pattern: dict[str, list[_Entry]] = {}
         for route in routes:
             if not isinstance(route, APIRoute):
                 continue
-            entry = (route, _Endpoint.of(route))
+            entry = _Entry(route, QueryNames(route), _Endpoint.of(route))
             for method in route.methods or ():
                 if route.param_convertors:
                     self._by_pattern.setdefault(method, []).append(entry)
-                elif not any(one.path_regex.match(route.path) for one, _ in self._by_pattern.get(method, ())):
-                    self._by_path.setdefault((method, route.path), entry)
+                else:
+                    self._by_path.setdefault(route.path, {}).setdefault(method, entry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             return await self._api(scope, receive, send)
-        found = self._find(scope["method"], scope["path"])
-        if found is None:
+        method, path = scope["method"], scope["path"]
+        entry, matched = self._find(method, path)
+        if entry is None:
+            if method == "HEAD":
+                return await self._answer_head(scope, receive, send)
+            methods = self._methods_at(path)
+            if methods:
+                return await errors.method_not_allowed(Request(scope), methods)(scope, receive, send)
             return await self._api(scope, receive, send)
-        route, endpoint, matched = found
+        request = Request(scope, receive)
+        route, query, endpoint = entry
+        scope["app"], scope["route"], scope["path_params"] = self._api, route, dict(matched)
+        try:
+            sent = query.read(scope) if scope["query_string"] else _NOTHING_SENT
+        except InvalidInput as exc:
+            return await (await _refuse(request, route, exc))(scope, receive, send)
+        if endpoint is None:
+            return await self._api(scope, receive, send)
         arguments: dict[str, Any] | None
         try:
-            arguments = endpoint.read(scope, matched)
+            arguments = endpoint.read(sent, matched)
         except _Unusual:
             if endpoint.body is None:
                 return await self._api(scope, receive, send)
             arguments = None
-        request = Request(scope, receive)
-        scope["app"], scope["route"], scope["path_params"] = self._api, route, dict(matched)
         try:
             await endpoint.admit(request, {} if arguments is None else arguments)
             if endpoint.body is not None:
                 body = await _body(request)
-                await self._reading.check(body, bodies.most_values(scope["path"]))
+                await self._reading.check(body, bodies.most_values(path))
                 if arguments is None or not await self._take_body(arguments, endpoint.body, request, body):
                     return await self._api(scope, _again(body, receive), send)
             assert arguments is not None
@@ -188,6 +203,20 @@ class Direct:
         except Exception as exc:  # noqa: BLE001 - around a request: one table has an answer for each
             response = await errors.respond(request, exc)
         await response(scope, receive, send)
+
+    async def _answer_head(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as to GET, without the body."""
+        asked = {**scope, "method": "GET"}
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {"type": "http.response.body", "more_body": message.get("more_body", False)}
+            await send(message)
+
+        try:
+            await self(asked, receive, send_head)
+        finally:
+            scope["route"] = asked.get("route")  # which metrics and the log name
 
     async def _take_body(self, arguments: dict[str, Any], parameter: _Parameter, request: Request, body: bytes) -> bool:
         """Whether the body is as it should be, or the framework is to say what is wrong.
@@ -207,29 +236,48 @@ class Direct:
             return False
         return True
 
-    def _find(self, method: str, path: str) -> tuple[APIRoute, _Endpoint, Mapping[str, str]] | None:
-        entry, matched = self._by_path.get((method, path)), {}
-        if entry is None:
-            for one in self._by_pattern.get(method, ()):
-                match = one[0].path_regex.match(path)
-                if match is not None:
-                    entry, matched = one, match.groupdict()
-                    break
-        if entry is None or entry[1] is None:
-            return None
-        return entry[0], entry[1], matched
+    def _find(self, method: str, path: str) -> tuple[_Entry | None, Mapping[str, str]]:
+        spelled_out = self._by_path.get(path)
+        if spelled_out is not None:
+            return spelled_out.get(method), {}
+        for entry in self._by_pattern.get(method, ()):
+            match = entry.route.path_regex.match(path)
+            if match is not None:
+                return entry, match.groupdict()
+        return None, {}
+
+    def _methods_at(self, path: str) -> set[str]:
+        """What is possible at a path; empty where the framework alone may know it."""
+        methods = set(self._by_path.get(path, ())) or {
+            method
+            for method, entries in self._by_pattern.items()
+            if any(entry.route.path_regex.match(path) for entry in entries)
+        }
+        return methods | {"HEAD"} if "GET" in methods else methods
+
+
+async def _refuse(request: Request, route: APIRoute, exc: InvalidInput) -> Response:
+    """The answer to a query that cannot be read; without a good token it is that there is none."""
+    calls = {given.call for given in _dependencies(route.dependant)}
+    try:
+        if auth.authenticate in calls:
+            await auth.authenticate(request, await auth.scheme(request))
+        elif limit_address in calls:
+            await limit_address(request)
+    except PinfoldError as other:
+        return await errors.respond(request, other)
+    return await errors.respond(request, exc)
+
+
+def _dependencies(dependant: Dependant) -> Iterator[Dependant]:
+    for one in dependant.dependencies:
+        yield one
+        yield from _dependencies(one)
 
 
 def _parameter(field: Any) -> _Parameter:
     info = field.field_info
-    return _Parameter(field.name, field.validate, _takes_several(info.annotation), info.is_required())
-
-
-def _takes_several(annotation: Any) -> bool:
-    origin = get_origin(annotation)
-    if origin in (Union, UnionType):
-        return any(_takes_several(one) for one in get_args(annotation))
-    return _takes_several(get_args(annotation)[0]) if origin is Annotated else origin is list
+    return _Parameter(field.name, field.validate, takes_several(info.annotation), info.is_required())
 
 
 def _take(arguments: dict[str, Any], parameter: _Parameter, sent: Any) -> None:

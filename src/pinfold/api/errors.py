@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -106,11 +106,11 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     Where a token is needed, its limits hold too, and a body that may be too large may as well not come.
     """
     every = {*statuses, *([429] if 401 in statuses else ()), *([408] if 413 in statuses else ())}
-    return {status: {"model": Problem, "description": _DESCRIPTIONS[status]} for status in sorted(every)}
+    return {status: {"model": Problem, "description": DESCRIPTIONS[status]} for status in sorted(every)}
 
 
-_DESCRIPTIONS: Final = {
-    400: "What was sent cannot be read; the sentence says why.",
+DESCRIPTIONS: Final = {
+    400: "What was sent cannot be read, or has a query parameter that is not described here; the sentence says why.",
     401: "The bearer token is missing or not known.",
     403: "The token lacks the scope or the role, or a quota is used up.",
     404: "What was named is not here.",
@@ -181,13 +181,20 @@ async def _bug(request: Request, exc: Exception) -> JSONResponse:
     return answer(request, 500, "this server failed at the request", "INTERNAL")
 
 
+def method_not_allowed(request: Request, methods: Iterable[str]) -> JSONResponse:
+    """The answer to a method that is not possible at a path where ``methods`` are."""
+    response = answer(request, 405, f"{request.method} is not possible here", _CODES_OF_STATUS[405])
+    response.headers["Allow"] = ", ".join(sorted(methods, key=METHODS.index))
+    return response
+
+
 async def _framework(request: Request, exc: HTTPException) -> JSONResponse:
-    known = {404: f"there is nothing at {request.url.path}", 405: f"{request.method} is not possible here"}
+    if exc.status_code == 405:
+        return method_not_allowed(request, _methods_at(request))
+    known = {404: f"there is nothing at {request.url.path}"}
     code = _CODES_OF_STATUS.get(exc.status_code, "HTTP_ERROR")
     response = answer(request, exc.status_code, known.get(exc.status_code, str(exc.detail)), code)
     response.headers.update(exc.headers or {})
-    if exc.status_code == 405:
-        response.headers["Allow"] = ", ".join(_methods_at(request))
     return response
 
 

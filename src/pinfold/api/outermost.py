@@ -49,6 +49,7 @@ class Outermost:
         """Answer one request."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        _without_slash_at_the_end(scope)
         state = scope.setdefault("state", {})
         request_id = state["request_id"] = request_ids.of(scope)
         structlog.contextvars.clear_contextvars()
@@ -129,6 +130,16 @@ class Outermost:
             return message
 
         await self._app(scope, receive_checked, send)
+
+
+def _without_slash_at_the_end(scope: Scope) -> None:
+    """Have a path with a slash at its end mean the same as without: not every client follows redirects, and one that
+    is redirected behind a proxy that is not declared would be sent from https to http."""
+    path: str = scope["path"]
+    if len(path) > 1 and path.endswith("/") and (scope.get("raw_path") or b"/").partition(b"?")[0].endswith(b"/"):
+        scope["path"] = path[:-1]
+        if scope.get("raw_path"):
+            scope["raw_path"] = scope["raw_path"].partition(b"?")[0][:-1]
 
 
 def _waits_for_go_ahead(scope: Scope) -> bool:

@@ -387,10 +387,14 @@ def test_headers_beyond_reason_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/api/v1/projects", {"GET", "POST"}),
-        ("OPTIONS", f"/api/v1/files/{MISSING}", {"GET", "PUT", "PATCH", "DELETE"}),
-        ("OPTIONS", "/psa/pins", {"GET", "POST"}),
-        ("BREW", "/psa/pins/1", {"GET", "POST", "DELETE"}),
+        ("PUT", "/api/v1/projects", {"GET", "HEAD", "POST"}),
+        ("OPTIONS", f"/api/v1/files/{MISSING}", {"GET", "HEAD", "PUT", "PATCH", "DELETE"}),
+        ("GET", "/api/v1/files/missing", {"POST"}),
+        ("PUT", "/api/v1/files/stats", {"GET", "HEAD"}),
+        ("DELETE", "/ping", {"GET", "HEAD"}),
+        ("POST", "/openapi.json", {"GET", "HEAD"}),
+        ("OPTIONS", "/psa/pins", {"GET", "HEAD", "POST"}),
+        ("BREW", "/psa/pins/1", {"GET", "HEAD", "POST", "DELETE"}),
     ],
 )
 def test_a_method_that_is_not_possible_is_answered_with_all_that_are(

@@ -144,7 +144,7 @@ class Theirs:
         for path in (
             "files?limit=100",
             "pins?limit=100",
-            "webhooks?limit=100",
+            "webhooks",
             f"webhooks/{ids['webhook']}/deliveries",
             "tokens?limit=100",
             "organisation",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import parse_qsl, quote_plus
 
 from pinfold.api import texts
 from pinfold.core.cid import CID
@@ -16,6 +17,8 @@ from pinfold.services.pins import RequestStatus
 from pinfold.services.pins.model import root_of
 
 MAX_CIDS: Final = 10
+META: Final = "meta"
+_META_KEY: Final = re.compile(r"meta\[(.*)\]", re.DOTALL)
 _TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
@@ -65,6 +68,27 @@ def _statuses(given: Sequence[str] | None) -> frozenset[str]:
     for part in sorted(parts - known):
         raise InvalidInput(f"status {part[:40]!r} is not known; there are {', '.join(sorted(known))}")
     return parts
+
+
+def with_meta_as_json(text: str) -> str:
+    """A query in which ``meta[app]=blog``, as pinning-service-client sends it, is ``meta={"app": "blog"}``.
+
+    Raises:  InvalidInput for a key that comes twice, or beside the other form.
+    """
+    meta: dict[str, str] = {}
+    others: list[str] = []
+    for part in text.split("&"):
+        pairs = parse_qsl(part, True)
+        key = _META_KEY.fullmatch(pairs[0][0]) if pairs else None
+        if key is None:
+            others.append(part)
+        elif key[1] in meta:
+            raise InvalidInput(f"meta has the key {key[1][:40]!r} twice")
+        else:
+            meta[key[1]] = pairs[0][1]
+    if not meta:
+        return text
+    return "&".join([*others, f"{META}={quote_plus(json.dumps(meta))}"])
 
 
 def _meta(text: str | None) -> dict[str, str]:

@@ -75,10 +75,24 @@ async def list_files(
     order: Annotated[
         Literal["asc", "desc"] | None, Query(description="The direction; names from a to z, all else the other way.")
     ] = None,
+    content_type_alias: Annotated[
+        str | None,
+        Query(alias="contentType", max_length=255, pattern=_TEXT, description="Another name of `content_type`."),
+    ] = None,
+    sort_alias: Annotated[Sort | None, Query(alias="sortBy", description="Another name of `sort`.")] = None,
+    order_alias: Annotated[
+        Literal["asc", "desc"] | None, Query(alias="sortOrder", description="Another name of `order`.")
+    ] = None,
 ) -> ListAnswer[File]:
     """One page of files, newest first unless said otherwise.  Follow `next_cursor` for long lists: it is as quick at
     the end as at the beginning, and nothing is shown twice or left out while files come and go.
     """
+    for alias, name in (("contentType", "content_type"), ("sortBy", "sort"), ("sortOrder", "order")):
+        if {alias, name} <= request.query_params.keys():
+            raise InvalidInput(f"{alias} is another name of {name}: send one of them")
+    content_type = content_type_alias or content_type
+    sort = sort_alias or sort
+    order = order_alias or order
     files: FilesService = request.app.state.services.files
     descending = order == "desc" if order is not None else sort is not Sort.NAME
     wanted = FileFilter(tuple(status or ()), search, content_type, tuple(tag or ()), project_id)

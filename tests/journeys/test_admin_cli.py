@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pinfold.db.users import MOST_FAILURES
+from pinfold.db.sign_ins import MOST_FROM_ADDRESS
 from tests.support.cli import Pinfold
 from tests.support.up import PATIENCE_S, Up
 
@@ -134,10 +134,14 @@ def test_people_are_made_invited_disabled_and_get_new_passwords(place: Pinfold) 
         emails = {one["email"] for one in place("user", "list", "--json").json_lines}
         assert {"eve@example.org", "adam@example.org"} < emails
         assert status_of("eve@example.org") == "active"
-        for _ in range(MOST_FAILURES):
+        for _ in range(MOST_FROM_ADDRESS):
             assert sign_in("eve@example.org", "wrong") == 401
-        assert status_of("eve@example.org") == "locked"
+        assert sign_in("eve@example.org", "another long one") == 401
+        refused = place("audit", "list", "--action", "session.refused").lines
+        assert len(refused) == MOST_FROM_ADDRESS + 1  # that before the enabling counts as well
+        assert all("eve@example.org" in line and "127.0.0.1" in line for line in refused)
         place("user", "enable", "eve@example.org")
+        assert sign_in("eve@example.org", "another long one") == 201
         assert status_of("eve@example.org") == "active"
         assert LONG not in up.log
 

@@ -181,7 +181,9 @@ async def assemble(
             tokens=TokensService(database),
             sign_in=sign_in,
             users=UsersService(database, passwords, sign_in),
-            members=MembersService(database, passwords, sign_in),
+            members=MembersService(
+                database, passwords, sign_in, invitations_make_users=settings.sign_up in ("invited", "open")
+            ),
             organisations=OrganisationsService(database),
             projects=ProjectsService(database),
             audit=AuditService(database),

@@ -126,6 +126,7 @@ def read_password(from_stdin: bool) -> str:
     import getpass
 
     password = getpass.getpass("New password: ")
-    if getpass.getpass("Once more: ") != password:
-        raise usage_error("the two are not the same")
+    while getpass.getpass("Once more: ") != password:
+        output.note("The two are not the same; once again.")
+        password = getpass.getpass("New password: ")
     return password

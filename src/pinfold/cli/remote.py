@@ -53,8 +53,9 @@ def secret(prompt: str, noun: str, *, from_stdin: bool, option: str, twice: bool
         import getpass
 
         given = getpass.getpass(prompt)
-        if twice and getpass.getpass("Once more: ") != given:
-            raise usage_error("the two are not the same")
+        while twice and getpass.getpass("Once more: ") != given:
+            output.note("The two are not the same; once again.")
+            given = getpass.getpass(prompt)
     else:
         raise usage_error(f"standard input is no terminal; pipe the {noun} in with {option}")
     if not given:

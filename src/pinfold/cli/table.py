@@ -81,7 +81,7 @@ COMMANDS: Final[dict[str, Row]] = {
     "user create": Row("user_create", "Make a user with a password, a member of an organisation."),
     "user invite": Row("user_invite", "Invite somebody to an organisation."),
     "user disable": Row("user_disable", "Refuse a user from now on, and end their sessions and tokens for good."),
-    "user enable": Row("user_enable", "Let a disabled user in again, or one who is locked out after wrong passwords."),
+    "user enable": Row("user_enable", "Let a disabled user in again, or one who has to wait after wrong passwords."),
     "user set-password": Row("user_set_password", "Give a user another password; their sessions and tokens end."),
     "user set-role": Row("user_set_role", "Give a member of an organisation another role."),
     "token": Row("", "Look after the tokens of this server.", "token list"),

@@ -68,9 +68,10 @@ class Server:
         who = {"email": email, "password": password, "organisation": organisation}
         return self._token("/api/v1/sessions", who)
 
-    def accept_invitation(self, invitation: str, name: str, password: str) -> str:
-        """The token of a session of the invited, who is a member now."""
-        return self._token("/api/v1/invitations/accept", {"token": invitation, "name": name, "password": password})
+    def accept_invitation(self, invitation: str, name: str | None, password: str) -> str:
+        """The token of a session of the invited, who is a member now; a new user needs no ``name`` either."""
+        answer = {"token": invitation, "password": password} | ({} if name is None else {"name": name})
+        return self._token("/api/v1/invitations/accept", answer)
 
     def sign_out(self) -> None:
         """End the session that the token is of."""

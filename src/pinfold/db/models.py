@@ -20,6 +20,7 @@ What belongs to nobody, because content does not:
 
 plans             limits and quotas by name
 users             people; one may be a member of several organisations
+sign_in_addresses  per user and address: wrong passwords, and whether they signed in from there
 replicas          per root and peer: what the engine said last
 reconciliations   one row a root whose wish (pins) and reality (engine) may differ; a worker leases it
 roots             what is known of a root's content: its size, and how far a retrieval has come
@@ -47,6 +48,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    false,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -189,11 +191,25 @@ class UserRow(Base):
     is_administrator: Mapped[bool] = mapped_column(default=False)
     """Of the whole server, not of an organisation."""
     status: Mapped[str] = mapped_column(String(16), default="active")
-    failed_sign_ins: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
+    """Until then no password is tried from addresses that the user has not signed in from."""
     last_sign_in_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class SignInAddressRow(Base):
+    """An address from which a user signed in, or from which a password of theirs was tried."""
+
+    __tablename__ = "sign_in_addresses"
+
+    user_id: Mapped[str] = mapped_column(String(36), ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    network: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """The address, or its /64 with IPv6."""
+    failures: Mapped[int] = mapped_column(default=0)
+    failed_at: Mapped[datetime | None]
+    blocked_until: Mapped[datetime | None]
+    signed_in_at: Mapped[datetime | None]
 
 
 class MembershipRow(Base, OwnedByTenant):
@@ -227,6 +243,8 @@ class InvitationRow(Base, OwnedByTenant):
     role: Mapped[str] = mapped_column(String(16))
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     invited_by: Mapped[str | None] = mapped_column(String(36))
+    makes_user: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it may make a user of this address where there is none: it comes from who looks after the server."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None]

@@ -181,10 +181,12 @@ class Settings(BaseSettings):
         validate_default=False,  # it is in its normal form; what checks addresses takes long to load
         description="E-mail address of the administrator that the first start makes; later changes have no effect.",
     )
-    sign_up: Literal["closed", "open"] = Field(
+    sign_up: Literal["closed", "invited", "open"] = Field(
         "closed",
-        description="Who may become a user: the invited only (`closed`), or anybody (`open`), who gets an organisation "
-        "of their own on the plan `free`.",
+        description="Who may become a user: only those whom the server's administrator makes or invites (`closed`); "
+        "those as well whom an organisation's owners and admins invite (`invited`); or anybody (`open`), who gets an "
+        "organisation of their own on the plan `free`. Without mail the address of a user is proved to nobody with "
+        "`invited` and `open`: an inviter could take an address that is not theirs.",
     )
     anonymous_requests: int = Field(
         100,

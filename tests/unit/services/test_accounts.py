@@ -261,44 +261,6 @@ def test_refusals_come_at_one_moment_and_not_before(database: Database) -> None:
     assert min(asyncio.run(go())) >= 0.4
 
 
-def test_ten_wrong_passwords_lock_an_account_for_longer_each_time(database: Database) -> None:
-    async def work(house: House) -> None:
-        owner = await house.owner()
-        await house.users.update_me(owner, password=SECRET)
-        email = "admin@localhost"
-        for _ in range(10):
-            await refused(Unauthorised, house.sign_in.check(email, "wrong"))
-        await refused(Unauthorised, house.sign_in.check(email, SECRET))
-        house.now += 15 * MINUTE - timedelta(seconds=1)
-        await refused(Unauthorised, house.sign_in.check(email, SECRET))
-        house.now += timedelta(seconds=1)
-        await refused(Unauthorised, house.sign_in.check(email, "wrong"))
-        house.now += 15 * MINUTE
-        await refused(Unauthorised, house.sign_in.check(email, SECRET))
-        house.now += 15 * MINUTE
-        await house.sign_in.check(email, SECRET)
-        for _ in range(9):
-            await refused(Unauthorised, house.sign_in.check(email, "wrong"))
-        await house.sign_in.check(email, SECRET)
-
-    inside(database, work)
-
-
-def test_guesses_at_the_same_moment_are_all_counted(database: Database) -> None:
-    async def work(house: House) -> None:
-        owner = await house.owner()
-        await house.users.update_me(owner, password=SECRET)
-        guesses = [house.sign_in.check("admin@localhost", "wrong") for _ in range(30)]
-        results = await asyncio.gather(*guesses, return_exceptions=True)
-        assert all(isinstance(one, Unauthorised) for one in results)
-        me = await house.users.me(owner)
-        assert me is not None and me.locked_until == START + 15 * MINUTE
-        await house.users.update(owner, me.id, unlock=True)
-        await house.sign_in.check("admin@localhost", SECRET)
-
-    inside(database, work)
-
-
 def test_a_password_is_changed_only_by_who_knows_it_and_ends_other_sessions(database: Database) -> None:
     async def work(house: House) -> None:
         owner = await house.owner()

@@ -79,7 +79,12 @@ class Acceptance(_Wish):
     """The answer to an invitation."""
 
     token: str = Field(max_length=256, description="The invitation's token: `pfi_…`.", examples=["pfi_…"])
-    name: Name = Field(description="A name for people; a user who is there already keeps theirs.", examples=["Ada"])
+    name: Name | None = Field(
+        None,
+        description="A name for people; a user who is there already keeps theirs. Left out: the first part of the "
+        "e-mail address.",
+        examples=["Ada"],
+    )
     password: GivenPassword = Field(
         description="A password to be; of a user who is there already, the one they have.",
         examples=["correct horse battery staple"],
@@ -116,7 +121,9 @@ class User(_Told):
     is_administrator: bool = Field(description="Whether they look after the whole server.", examples=[False])
     status: UserStatus = Field(description="A disabled user is refused everywhere.", examples=["active"])
     locked_until: datetime | None = Field(
-        description="Until when no password is tried, after too many wrong ones, UTC.", examples=[None]
+        description="After too many wrong passwords: until when none is tried from addresses that the user has not "
+        "signed in from, UTC.",
+        examples=[None],
     )
     last_sign_in_at: datetime | None = Field(description="When they signed in last, UTC.", examples=[TIME])
     created_at: datetime = Field(description="Since when they are known, UTC.", examples=[TIME])

@@ -94,7 +94,11 @@ async def remove_member(request: Request, caller: OrganisationAdmin, id: UserId)
 async def invite(
     request: Request, caller: OrganisationAdmin, wish: Annotated[schema.InvitationWish, Body()]
 ) -> Answer[schema.NewInvitation]:
-    """Makes an invitation for seven days.  Nothing is sent: hand its token to whom it is for."""
+    """Makes an invitation for seven days.  Nothing is sent: hand its token to whom it is for.
+
+    It is for a user of this server, who accepts it by their password. Only with `server:admin`, or where the setting
+    `sign_up` is `invited` or `open`, it makes a user as well.
+    """
     members: MembersService = request.app.state.services.members
     record, token = await members.invite(caller, wish.email, wish.role)
     return Answer(success=True, data=schema.NewInvitation(**schema.Invitation.of(record).model_dump(), token=token))

@@ -99,18 +99,23 @@ async def sign_up(request: Request, _limit: Anonymous, who: Annotated[schema.Sig
         413,
         422,
         429,
-        unauthorised="The invitation is not known, was used or has expired, or the invited have a password already and "
-        "this is another.",
+        unauthorised="The invitation is not known, was used or has expired; the password is not the invited user's; or "
+        "there is no such user yet, and the invitation may make none.",
         forbidden="The organisation is suspended.",
     ),
 )
 async def accept_invitation(
     request: Request, _limit: Anonymous, answer: Annotated[schema.Acceptance, Body()]
 ) -> Answer[schema.Session]:
-    """Makes the invited a member, and a user where they were none, and signs them in."""
+    """Makes the invited a member and signs them in.
+
+    A user proves themselves by their password. Where the address is no user's yet, an invitation by the server's
+    administrator makes one with this password; one by an organisation does so only where the setting `sign_up` is
+    `invited` or `open`.
+    """
     service: MembersService = request.app.state.services.members
     signed_in = await service.accept(
-        answer.token, answer.name, answer.password, address=address_of(request), request_id=request_id(request)
+        answer.token, answer.name or "", answer.password, address=address_of(request), request_id=request_id(request)
     )
     return Answer(success=True, data=schema.Session.of(signed_in))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,7 +27,8 @@ def command(
 ) -> None:
     """List what was done in an organisation, newest first.
 
-    Columns are number, time (UTC), who, from where, what, and the id of what was changed.
+    Columns are number, time (UTC), who, from where, what, the id of what was changed, and its name with what else is
+    known of the change.  Wrong passwords are `session.refused`, in the organisation that the user joined first.
 
     --json prints {"number", "at", "actor_kind", "actor_id", "actor_name", "action", "target", "address", "request_id",
     "detail", "hash", "previous_hash"} for each.
@@ -57,5 +58,16 @@ def command(
     rows = []
     for one in found:
         who = (shown(one.actor_name), shown(one.address or None))
-        rows.append((str(one.number), shown(one.at), *who, one.action, shown(one.target)))
+        rows.append((str(one.number), shown(one.at), *who, one.action, shown(one.target), _described(one.detail)))
     output.columns(rows)
+
+
+def _described(detail: dict[str, Any]) -> str:
+    """The name of what was changed, then all else, short."""
+    name = next((key for key in ("name", "email", "url", "cid") if detail.get(key)), None)
+    rest = [f"{key}={_short(value)}" for key, value in detail.items() if key != name and value is not None]
+    return " ".join([shown(detail[name]) if name is not None else "-", *rest])
+
+
+def _short(value: object) -> str:
+    return ",".join(map(shown, value)) if isinstance(value, list) else shown(value)

@@ -6,14 +6,17 @@ from typing import Annotated
 
 import typer
 
-from pinfold.cli.options import Json, usage_error
+from pinfold.cli.options import Json
 from pinfold.cli.remote import remember, secret
 
 
 def command(
     url: Annotated[str, typer.Argument(metavar="URL", help="The server's API, such as https://pin.example.org.")],
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Your name.  Default: it is asked for.")
+        str | None,
+        typer.Option(
+            "--name", metavar="NAME", help="Your name, if you are new.  Default: it is asked for, or as in the address."
+        ),
     ] = None,
     stdin: Annotated[
         bool,
@@ -40,10 +43,10 @@ def command(
 
     server = server_url(url)
     invitation = secret("Invitation: ", "invitation", from_stdin=stdin, option="--stdin").strip()
-    if name is None:
-        if stdin:
-            raise usage_error("--stdin asks for nothing: give your name by --name")
-        name = typer.prompt("Your name", err=True)
+    if name is None and not stdin:
+        name = typer.prompt(
+            "Your name (Enter, if you are a user already)", default="", show_default=False, err=True
+        ).strip()
     password = secret(
         "Password (a new one, or the one you have on this server): ",
         "password",
@@ -52,5 +55,5 @@ def command(
         twice=True,
     )
     with Server(Login(server, "")) as nobody:
-        session = nobody.accept_invitation(invitation, name, password)
+        session = nobody.accept_invitation(invitation, name or None, password)
     remember(Login(server, session, is_session=True), as_json)

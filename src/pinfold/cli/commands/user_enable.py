@@ -9,7 +9,7 @@ from pinfold.cli.options import DataDir
 
 
 def command(email: Email, data_dir: DataDir = None) -> None:
-    """Let a disabled user in again, or one who is locked out after wrong passwords.
+    """Let a disabled user in again, or one who has to wait after wrong passwords.
 
     Sessions and tokens that disabling ended stay so.
 

@@ -24,6 +24,8 @@ def command(
 ) -> None:
     """Invite somebody to an organisation.
 
+    Who is a user already accepts by the password they have; a new user is made by accepting.
+
     The invitation is printed once, and is for them: within seven days `pinfold join URL` asks for it, for a name and a
     password of their own.  POST /api/v1/invitations/accept takes the three as well.
 

@@ -23,7 +23,8 @@ def command(as_json: Json = False, data_dir: DataDir = None) -> None:
     """List the users of this server, newest first.
 
     Columns are e-mail, status, whether they administer the server, the last sign-in (UTC) and the name.  The status is
-    active, disabled, or locked: after wrong passwords, until the time that --json has; `pinfold user enable` ends it.
+    active, disabled, or locked: after wrong passwords from many addresses none is tried from an address that the user
+    has not signed in from, until the time that --json has; `pinfold user enable` ends it.
 
     --json prints {"id", "email", "name", "is_administrator", "status", "locked_until", "last_sign_in_at",
     "created_at"} for each.

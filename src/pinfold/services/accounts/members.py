@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from pinfold.core.email_address import normal_email
 from pinfold.core.errors import Forbidden, RecordConflict, RecordNotFound, Unauthorised
-from pinfold.db import Database, changes, invitations, memberships, tokens, users
+from pinfold.db import Database, changes, invitations, memberships, sign_ins, tokens, users
 from pinfold.db.changes import Actor
 from pinfold.db.models import InvitationRow, MembershipRow, UserRow
 from pinfold.db.paging import Wanted
@@ -21,14 +21,26 @@ from pinfold.services.accounts.sign_in import SignedIn, SignInService
 from pinfold.services.clock import Clock, utc_now
 
 INVITED_FOR: Final = timedelta(days=7)
+_ONLY_USERS: Final = (
+    "This invitation is for a user of this server: give the password that they have.  The server's administrator makes "
+    "new users: `pinfold user invite` or `pinfold user create`."
+)
 
 
 class MembersService:
     """Who is in an organisation, as what, and who may become one."""
 
     def __init__(
-        self, database: Database, passwords: Passwords, sign_in: SignInService, clock: Clock = utc_now
+        self,
+        database: Database,
+        passwords: Passwords,
+        sign_in: SignInService,
+        clock: Clock = utc_now,
+        *,
+        invitations_make_users: bool = False,
     ) -> None:
+        """Invitations by a caller with ``server:admin`` make users; ``invitations_make_users``: all others as well."""
+        self._invitations_make_users = invitations_make_users
         self._database = database
         self._passwords = passwords
         self._sign_in = sign_in
@@ -92,18 +104,22 @@ class MembersService:
     async def accept(self, code: str, name: str, password: str, *, address: str = "", request_id: str = "") -> SignedIn:
         """The invited, a member now and signed in: with the password they have, or, being new, with this one.
 
+        An inviter holds the secret too, so that it proves nothing about the address: it makes a new user only where the
+        inviter may make users anyway.  Whether there is a user cannot be told from a refusal.
         Raises:  Unauthorised, InvalidInput.
         """
         code_hash, now = secret.hashed(code[: secret.MAX_CHARACTERS]), self._clock()
         known = await self._database.everybody.read(_invited, code_hash, now)
         if known is None:
             raise Unauthorised("this invitation is not known, was used, or has expired", hint="Ask for a new one.")
-        email, user = known
+        email, is_new, makes_user = known
         password_hash = None
-        if user is None:
+        if is_new and (makes_user or self._invitations_make_users):
             password_hash = await self._passwords.hash(password)
         else:
-            await self._sign_in.check(email, password)
+            await self._sign_in.check(
+                email, password, address=address, request_id=request_id, noun="password", hint=_ONLY_USERS
+            )
         accepted, organisation_id = await self._database.everybody.write(
             _accept, code_hash, name, password_hash, address, request_id, now
         )
@@ -179,6 +195,7 @@ def _invite(session: Session, caller: Caller, email: str, role: Role, code_hash:
             role=role.value,
             token_hash=code_hash,
             invited_by=caller.user_id,
+            makes_user=Scope.SERVER_ADMIN in caller.scopes,
             created_at=change.created_at(),
             expires_at=now + INVITED_FOR,
         ),
@@ -197,9 +214,10 @@ def _take_back(session: Session, caller: Caller, invitation_id: str, now: dateti
     invitations.remove(session, row)
 
 
-def _invited(session: Session, code_hash: bytes, now: datetime) -> tuple[str, UserRow | None] | None:
+def _invited(session: Session, code_hash: bytes, now: datetime) -> tuple[str, bool, bool] | None:
+    """The address that is invited, whether it is nobody's yet, and whether the invitation may make a user."""
     row = invitations.usable(session, code_hash, now, lock=False)
-    return None if row is None else (row.email, users.by_email(session, row.email))
+    return None if row is None else (row.email, users.by_email(session, row.email) is None, row.makes_user)
 
 
 def _accept(
@@ -216,7 +234,10 @@ def _accept(
         raise Unauthorised("this invitation is not known, was used, or has expired", hint="Ask for a new one.")
     user = users.by_email(session, row.email)
     if user is None:
-        user = users.insert(session, row.email, name, password_hash, now)
+        if password_hash is None:
+            raise RecordConflict("the user of this invitation is not there any more")
+        user = users.insert(session, row.email, name or row.email.partition("@")[0], password_hash, now)
+        sign_ins.succeeded(session, user.id, address, now)
     elif password_hash is not None:
         raise RecordConflict("there is a user with this e-mail address by now", hint="Send their password.")
     change = changes.begin_for(

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pinfold.core.errors import Forbidden, Unauthorised
-from pinfold.db import Database, changes, memberships, organisations, tokens, users
+from pinfold.db import Database, changes, memberships, organisations, sign_ins, tokens, users
 from pinfold.db.changes import SYSTEM
 from pinfold.db.models import TokenRow
 from pinfold.db.session import DATABASE_FAILURES
@@ -146,8 +146,13 @@ class AccountsService:
             raise Unauthorised("this token has no use left", hint="Ask whoever gave it for another.")
 
     async def prune_sessions(self) -> int:
-        """Forget sessions that ended a month ago; the audit log keeps that they were.  How many those were."""
-        return await self._database.everybody.write(tokens.remove_sessions, self._clock() - _SESSIONS_KEPT)
+        """Forget sessions that ended a month ago; the audit log keeps that they were.  How many those were.
+
+        Forgotten as well are addresses that no longer count for sign-ins.
+        """
+        now = self._clock()
+        await self._database.everybody.write(sign_ins.prune, now)
+        return await self._database.everybody.write(tokens.remove_sessions, now - _SESSIONS_KEPT)
 
     async def close(self) -> None:
         """Write down the last uses of tokens."""

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from pinfold.core.email_address import normal_email
 from pinfold.core.errors import Forbidden, InvalidInput, RecordConflict, Unauthorised
-from pinfold.db import Database, changes, memberships, organisations, tokens, users
+from pinfold.db import Database, changes, memberships, organisations, sign_ins, tokens, users
 from pinfold.db.changes import Actor
 from pinfold.db.models import OrganisationRow, TokenRow, UserRow
 from pinfold.services.accounts import secret
@@ -24,10 +24,17 @@ from pinfold.services.accounts.model import Caller, Role, Scope
 from pinfold.services.accounts.passwords import Passwords
 from pinfold.services.accounts.slug import free_slug
 from pinfold.services.clock import Clock, utc_now
+from pinfold.telemetry import fields, logger
+
+log = logger("services")
 
 SESSION_LENGTH: Final = timedelta(hours=12)
 REFUSED_AFTER_S: Final = 0.3  # longer than any way to find out that the password is wrong
 _FREE_PLAN: Final = "free"
+_HINT: Final = (
+    f"After {sign_ins.MOST_FROM_ADDRESS} wrong passwords an address waits for a minute, then for longer each time. "
+    "Try again later or from another address; the server's administrator ends the wait: `pinfold user enable EMAIL`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +73,19 @@ class SignInService:
 
         Raises:  Unauthorised; Forbidden, where the organisation is suspended.
         """
-        user = await self.check(email, password)
+        user = await self.check(email, password, address=address, request_id=request_id)
         return await self.open_session(user, organisation, address=address, request_id=request_id)
 
-    async def check(self, email: str, password: str, *, noun: str = "e-mail address or the password") -> UserRow:
+    async def check(
+        self,
+        email: str,
+        password: str,
+        *,
+        address: str = "",
+        request_id: str = "",
+        noun: str = "e-mail address or the password",
+        hint: str = _HINT,
+    ) -> UserRow:
         """The user whose password this is; ``noun`` is what may be wrong with the question.
 
         Raises:  Unauthorised, in every case with the same words.
@@ -79,16 +95,28 @@ class SignInService:
             known = normal_email(email)
         except InvalidInput:
             known = ""
-        user = await self._database.everybody.write(users.begin_sign_in, known, self._clock())
+        attempt = await self._database.everybody.write(sign_ins.begin, known, address, self._clock())
+        user = attempt.user if attempt is not None and attempt.is_allowed else None
         if await self._passwords.matches(user.password_hash if user else None, password) and user is not None:
-            await self._database.everybody.write(users.signed_in, user.id, self._clock())
+            await self._database.everybody.write(sign_ins.succeeded, user.id, address, self._clock())
             return user
+        await self._note_refusal(attempt, address, request_id)
         await asyncio.sleep(max(0.0, began + self._refused_after_s - time.monotonic()))
-        raise Unauthorised(
-            f"the {noun} is wrong, or too many were tried",
-            hint=f"After {users.MOST_FAILURES} wrong passwords an account is locked for 15 minutes, then for longer. "
-            "The server's administrator can unlock it: `pinfold user enable EMAIL`.",
-        )
+        raise Unauthorised(f"the {noun} is wrong, or too many were tried", hint=hint)
+
+    async def _note_refusal(self, attempt: sign_ins.Try | None, address: str, request_id: str) -> None:
+        """Write a wrong password into the log, and into the audit log where it was one of a user.
+
+        Of addresses that are not known the log has no text: it may be a password in the wrong field.
+        """
+        if attempt is None:
+            log.info("sign-in refused: no such user", **{fields.ADDRESS: address})
+            return
+        why = "wrong password" if attempt.is_allowed else "too many wrong passwords"
+        log.warning(f"sign-in refused: {why}", **{fields.ADDRESS: address, fields.USER_ID: attempt.user.id})
+        if attempt.is_allowed:  # what is not tried is not written: nobody fills the log with it
+            actor = Actor("system", None, "sign-in", address, request_id)
+            await self._database.everybody.write(_refused, attempt, actor, self._clock())
 
     async def open_session(
         self, user: UserRow, organisation: str = "", *, address: str = "", request_id: str = ""
@@ -154,6 +182,14 @@ def _open(session: Session, user_id: str, organisation: str, token: str, actor: 
     return SignedIn(token, now + SESSION_LENGTH, user.id, tenant.id, tuple(sorted(scopes)))
 
 
+def _refused(session: Session, attempt: sign_ins.Try, actor: Actor, now: datetime) -> None:
+    """Into the log of the organisation that the user joined first; a user of none has no log."""
+    for _, organisation in memberships.organisations_of(session, attempt.user.id)[:1]:
+        change = changes.begin_for(session, organisation.id, actor, now)
+        blocked = {} if attempt.blocked_until is None else {"blocked_until": attempt.blocked_until}
+        change.audit("session.refused", attempt.user.id, email=attempt.user.email, **blocked)
+
+
 def _close(session: Session, caller: Caller, now: datetime) -> None:
     change = changes.begin(session, caller.actor, now)
     tokens.revoke(session, caller.token_id, now)
@@ -176,6 +212,7 @@ def _sign_up(
         session, organisation, free_slug(session, organisation), _FREE_PLAN, now
     )
     user = users.insert(session, email, name, password_hash, now)
+    sign_ins.succeeded(session, user.id, address, now)
     memberships.insert(session, tenant.id, user.id, Role.OWNER, now)
     change = changes.begin_for(session, tenant.id, Actor("user", user.id, email, address, request_id), now)
     change.audit("organisation.created", tenant.id, name=organisation, plan=_FREE_PLAN)

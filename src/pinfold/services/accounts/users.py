@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from pinfold.core.email_address import normal_email
 from pinfold.core.errors import Forbidden, InvalidInput, RecordConflict, RecordNotFound, Unauthorised
-from pinfold.db import Database, changes, tokens, users
+from pinfold.db import Database, changes, sign_ins, tokens, users
 from pinfold.db.models import UserRow
 from pinfold.db.paging import Wanted
 from pinfold.services.accounts.model import Caller, Scope
@@ -66,7 +66,13 @@ class UsersService:
             if row.password_hash is None:
                 keep_tokens = True  # none of them can have been made by who knew an old password
             else:
-                await self._sign_in.check(row.email, current_password, noun="current password")
+                await self._sign_in.check(
+                    row.email,
+                    current_password,
+                    noun="current password",
+                    address=caller.address,
+                    request_id=caller.request_id,
+                )
         return User.of(
             await self._database.everybody.write(_update_me, caller, name, password_hash, keep_tokens, self._clock())
         )
@@ -148,7 +154,7 @@ def _update_me(
         row.name = name
         changed.append("name")
     if password_hash is not None:
-        row.password_hash, row.failed_sign_ins, row.locked_until = password_hash, 0, None
+        row.password_hash = password_hash
         ended = _end_all_of(session, row.id, caller, now, keep_tokens=keep_tokens)
         changed.append("password")
     row.updated_at = now
@@ -189,7 +195,7 @@ def _update(
         row.password_hash = password_hash
         detail["changed"] = ["password"]
     if unlock or password_hash is not None:
-        row.failed_sign_ins, row.locked_until = 0, None
+        sign_ins.unblock(session, row)
         detail["unlocked"] = True
     row.updated_at = now
     session.flush()

@@ -7,13 +7,13 @@ Windows are aligned to the clock, so that every process counts in the same one a
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from pinfold.core.client_network import client_network
 from pinfold.services.accounts.model import Caller, Rates
 from pinfold.services.limits.counters import Counter, MemoryCounter
 
@@ -75,7 +75,7 @@ class RatesService:
         rates = self._anonymous
         if rates.requests is None:
             return None
-        return await self._count("requests", f"address:{_client(address)}", rates.requests, rates.window_s)
+        return await self._count("requests", f"address:{client_network(address)}", rates.requests, rates.window_s)
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -105,16 +105,3 @@ class RatesService:
 def _nearest(standings: list[Standing]) -> Standing | None:
     """The one that matters: any that is over, else the one with the least left."""
     return min(standings, key=lambda one: (not one.is_over, one.remaining), default=None)
-
-
-def _client(address: str) -> str:
-    """Whom an address stands for: with IPv6 a subscriber has a whole /64."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:64]
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)

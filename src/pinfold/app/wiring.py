@@ -48,6 +48,7 @@ from pinfold.services.limits import LimitsService, RatesService
 from pinfold.services.limits.counters import MemoryCounter, RedisCounter
 from pinfold.services.pins import CIDLocks, Expiry, PinsService, Reconciler, Tiers
 from pinfold.services.pins.bulk import BulkPins
+from pinfold.services.pins.foreign_blocks import ForeignBlocks
 from pinfold.services.pulse import Loops, Pulse
 from pinfold.services.threads import Threads
 from pinfold.services.usage import Flusher, GatewayMeter, Measurer, RequestMeter, UsageService
@@ -106,7 +107,8 @@ async def assemble(
         locks = CIDLocks(settings.data_dir / "locks")
         stack.callback(locks.close)
         owner = f"{os.getpid()}-{secrets.token_hex(4)}"
-        reconciler = Reconciler(database, engine, locks, owner=owner)
+        foreign = ForeignBlocks(database, node)
+        reconciler = Reconciler(database, engine, locks, owner=owner, foreign=foreign)
         if is_first:
             await reconciler.release_all()
             for release in (webhooks.release_all, upkeep_rows.release_all):  # what a killed one held

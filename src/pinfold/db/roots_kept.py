@@ -32,3 +32,13 @@ def newest_before(
         statement = statement.where(PinRow.created_at < before)
     rows = session.execute(statement.order_by(PinRow.created_at.desc()).limit(limit))
     return [(made, root) for made, root in rows]
+
+
+def all_kept(session: Session) -> set[str]:
+    """Every root that the organisation keeps, or kept before it failed: its size counts in the quota then."""
+    return set(session.scalars(select(PinRow.root).where(or_(_is_kept(), PinRow.size_bytes > 0)).distinct()))
+
+
+def has_others(session: Session, organisation_id: str) -> bool:
+    """Whether any other organisation keeps something."""
+    return session.scalar(select(PinRow.number).where(PinRow.organisation_id != organisation_id).limit(1)) is not None

@@ -28,6 +28,10 @@ class Wish:
     """What the most generous quota of those who ask leaves; None for no limit."""
     is_pinned: bool = True
     """Whether every request says so already."""
+    claimants: list[str] = field(default_factory=list)
+    """Organisations that ask for it and neither have a file of it nor had a request pinned; oldest request first."""
+    has_holders: bool = False
+    """Whether other organisations' requests or files keep it."""
     known_bytes: int | None = None
     """The size of its DAG, where that was found out before."""
 
@@ -38,6 +42,12 @@ def is_wanted(session: Session, root: str) -> bool:
         or_((PinRow.root == root) & PinRow.given_up.is_(False), PinRow.replaces_root == root)
     )
     return session.scalar(asked.limit(1)) is not None
+
+
+def is_held(session: Session, root: str) -> bool:
+    """Whether a file has the root, or it was pinned for a request."""
+    held = or_(PinRow.of_file, PinRow.status == "pinned", PinRow.size_bytes > 0)
+    return session.scalar(select(PinRow.id).where(PinRow.root == root, held).limit(1)) is not None
 
 
 def wanted_after(session: Session, root: str, limit: int) -> Sequence[str]:
@@ -53,6 +63,7 @@ def of_roots(session: Session, roots: Sequence[str]) -> dict[str, Wish]:
     """What is wished for each of these roots."""
     wishes = {root: Wish(root) for root in roots}
     rooms: dict[str, int | None] = {}
+    holders: defaultdict[str, set[str]] = defaultdict(set)
     # Of thousands of requests for one root nearly all say the same.
     has_size = PinRow.size_bytes > 0
     said = (PinRow.root, PinRow.organisation_id, PinRow.of_file, has_size, cast(PinRow.origins, Text), PinRow.status)
@@ -66,11 +77,18 @@ def of_roots(session: Session, roots: Sequence[str]) -> dict[str, Wish]:
         wish = wishes[root]
         wish.is_wanted = True
         wish.is_pinned = wish.is_pinned and status == "pinned"
+        if of_file or is_counted or status == "pinned":
+            holders[root].add(organisation_id)
+        elif organisation_id not in wish.claimants:
+            wish.claimants.append(organisation_id)
         for origin in json.loads(origins):
             if origin not in wish.origins and len(wish.origins) < _MAX_ORIGINS:
                 wish.origins.append(origin)
         room = None if of_file or is_counted else _room(session, organisation_id, rooms)
         wish.max_bytes = None if room is None or wish.max_bytes is None else max(wish.max_bytes, room)
+    for root, those in holders.items():
+        wishes[root].claimants = [one for one in wishes[root].claimants if one not in those]
+        wishes[root].has_holders = True
     for kept in session.scalars(select(PinRow.replaces_root).where(PinRow.replaces_root.in_(roots))):
         assert kept is not None
         wishes[kept].is_wanted = True

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO, Final, Protocol
 
+from pyroaring import BitMap
+
 from pinfold.core.cid import CID
 
 
@@ -91,6 +93,8 @@ class PinOptions:
     """Told now and then how much is here, in any thread."""
     stop: threading.Event | None = None
     """Set by whoever wants the content no longer."""
+    hidden: Callable[[], BitMap] | None = None
+    """Ids of blocks of other tenants: here, and to be fetched all the same, since the caller may not rely on them."""
 
 
 PLAINLY: Final = PinOptions()

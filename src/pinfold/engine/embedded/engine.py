@@ -56,13 +56,17 @@ class EmbeddedEngine:
     async def pin(self, cid: CID, options: PinOptions = PLAINLY) -> Content:
         """Pinned when this returns.  See ``Engine.pin``."""
         try:
+            if options.hidden is not None:
+                raise BlockNotFound(f"{cid} is not here")
             return await self._run(lambda: self._pin_local(cid, options.max_bytes))
         except BlockNotFound as exc:
+            # Which of its blocks is missing would say which of them other tenants keep.
+            missing = BlockNotFound(f"{cid} is not here, or not all of it")
             if self._retriever is None:
-                raise
-            self._retriever.require_somebody(exc, options.origins)
+                raise missing from exc
+            self._retriever.require_somebody(missing, options.origins)
             if not options.may_fetch:
-                raise
+                raise missing from exc
         fetch = functools.partial(self._fetch, self._retriever, cid, options)
         return await asyncio.get_running_loop().run_in_executor(self._fetchers, fetch)
 
@@ -100,6 +104,7 @@ class EmbeddedEngine:
             max_bytes=options.max_bytes,
             progress=progress,
             stop=options.stop,
+            hidden=options.hidden,
         )
         return Content(done.blocks, done.bytes)
 

@@ -59,11 +59,21 @@ def has_links(cid: bytes) -> bool:
 class Frontier:
     """The DAG of one retrieval, as far as it is known."""
 
-    def __init__(self, store: Store, writer: Writer, root: CID, max_bytes: int | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        root: CID,
+        max_bytes: int | None,
+        hidden: Callable[[], BitMap] | None = None,
+    ) -> None:
+        """``hidden`` returns ids of blocks that count as missing until this retrieval has fetched them."""
         self._store = store
         self._writer = writer
         self._root = root
         self._max_bytes = max_bytes
+        self._hidden_ids = hidden
+        self._hidden: BitMap | None = None if hidden else BitMap()
         self._ids = BitMap()
         self._followed: defaultdict[int, BitMap] = defaultdict(BitMap)  # by codec: one block may be read as two
         self._fresh: set[bytes] = set()  # keys of what came since the last flush
@@ -178,6 +188,8 @@ class Frontier:
                 if row is not None:
                     block_id, _, _, length, _ = unpack_block(row)
                     found[key] = (block_id, length)
+        for key in [key for key, (block_id, _) in found.items() if self._is_hidden(block_id)]:
+            del found[key]
         keys = list(found)
         handles = self._writer.handles([multihash_of(fresh[key].cid) for key in keys])
         self.looked_up += len(keys)
@@ -185,6 +197,12 @@ class Frontier:
             if handle is None:  # gc takes it away just now
                 del found[key]
         return found
+
+    def _is_hidden(self, block_id: int) -> bool:
+        if self._hidden is None:  # computed only for a DAG of which something is here: that may take a second
+            assert self._hidden_ids is not None
+            self._hidden = self._hidden_ids()
+        return block_id in self._hidden and block_id not in self._ids
 
     def _count(self, length: int) -> None:
         self.blocks += 1
@@ -244,7 +262,10 @@ class Frontier:
 
     def knows(self, cid: bytes) -> bool:
         """Whether a block is here, of this DAG or not."""
-        return key_of(cid) in self._fresh or self._store.row(multihash_of(cid)) is not None
+        if key_of(cid) in self._fresh:
+            return True
+        row = self._store.row(multihash_of(cid))
+        return row is not None and not self._is_hidden(row.id)
 
     def unstick(self, keys: Iterable[bytes] | None = None) -> None:
         """Want again what nobody had: there is somebody new to ask."""

@@ -23,6 +23,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final, NamedTuple
 
 import httpx
+from pyroaring import BitMap
 
 from pinfold.core import codec
 from pinfold.core import multihash as mh
@@ -90,6 +91,7 @@ class Retrieval:
         max_bytes: int | None = None,
         progress: Callable[[RetrievalProgress], None] | None = None,
         stop: threading.Event | None = None,
+        hidden: Callable[[], BitMap] | None = None,
     ) -> None:
         self._store = store
         self._cid = cid
@@ -99,6 +101,7 @@ class Retrieval:
         self._max_bytes = max_bytes
         self._progress = progress
         self._stop = stop
+        self._hidden = hidden
         self.transfers = Transfers()
         self._lock = threading.RLock()
         self._work = threading.Condition(self._lock)  # workers wait here for something to do
@@ -130,7 +133,7 @@ class Retrieval:
         """
         with self._store.writer() as writer:
             self._writer = writer
-            self._frontier = Frontier(self._store, writer, self._cid, self._max_bytes)
+            self._frontier = Frontier(self._store, writer, self._cid, self._max_bytes, self._hidden)
             self._schedule = Schedule(self._frontier, self._pool, self._settings.routers, self._cid)
             try:
                 with self._lock:

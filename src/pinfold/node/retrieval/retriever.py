@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import httpx
+from pyroaring import BitMap
 
 from pinfold.core.cid import CID
 from pinfold.core.errors import BlockNotFound, FetchFailed, QuotaExceeded, Stopped
@@ -72,18 +73,20 @@ class Retriever:
         max_bytes: int | None = None,
         progress: Callable[[RetrievalProgress], None] | None = None,
         stop: threading.Event | None = None,
+        hidden: Callable[[], BitMap] | None = None,
     ) -> Retrieved:
         """Have the whole DAG here, durable, and pinned recursively; a pin that is there stays as it is.
 
         What is here already is not fetched.  ``origins`` are multiaddrs; those that do not speak HTTP are passed over.
         ``max_bytes`` bounds the payload of the whole DAG.  ``progress`` is called in the caller's thread.
+        Blocks whose ids ``hidden`` returns are fetched although they are here; it is called once, when some are found.
 
         Raises:  FetchFailed where nobody had a block; TimedOut and Stopped, which say where it stood (what came is kept
                  until the next gc, so that another call goes on from there); QuotaExceeded, and DagTooDeep,
                  UnknownCodec, MalformedBlock, InsecureHash for a DAG that cannot be pinned (what came is taken back);
                  BlockCorrupt for damage in this store, StoreFull.
         """
-        pinned = self._pinned(cid, max_bytes)
+        pinned = self._pinned(cid, max_bytes) if hidden is None else None
         if pinned is not None:
             return pinned
         retrieval = Retrieval(
@@ -95,6 +98,7 @@ class Retriever:
             max_bytes=max_bytes,
             progress=progress,
             stop=stop,
+            hidden=hidden,
         )
         with self._lock:
             if self._closed:

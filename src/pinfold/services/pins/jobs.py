@@ -7,12 +7,14 @@ not here goes to another lane (``Lane.FETCH``), where it may take its time witho
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from pyroaring import BitMap
 from sqlalchemy.orm import Session
 
 from pinfold.core.cid import CID
@@ -25,6 +27,7 @@ from pinfold.db.wishes import Wish
 from pinfold.engine import Content, Engine, PeerStatus, PinOptions, TrackerStatus
 from pinfold.services.clock import Clock, utc_now
 from pinfold.services.pins.fetching import Fetching, fetching
+from pinfold.services.pins.foreign_blocks import ForeignBlocks
 from pinfold.services.pins.locks import CIDLocks
 from pinfold.services.pins.model import root_of
 from pinfold.services.pins.recording import Outcome, Recorder
@@ -37,6 +40,7 @@ FIRST_DELAY_S: Final = 2.0
 LONGEST_DELAY_S: Final = 3600.0
 _JITTER: Final = 0.2  # so that what failed together is not tried again together
 _LOOK_AGAIN_S: Final = 1.0  # while an engine is at it
+_AT_ONCE: Final = timedelta(0)
 _PAGE: Final = 1000  # CIDs compared at a time
 
 
@@ -58,8 +62,17 @@ class Reconciler:
     """Leases due CIDs and carries out what is wished for each."""
 
     def __init__(
-        self, database: Database, engine: Engine, locks: CIDLocks, *, owner: str, clock: Clock = utc_now
+        self,
+        database: Database,
+        engine: Engine,
+        locks: CIDLocks,
+        *,
+        owner: str,
+        clock: Clock = utc_now,
+        foreign: ForeignBlocks | None = None,
     ) -> None:
+        """``foreign`` says which blocks belong to other tenants; without it all blocks of the engine are common."""
+        self._foreign = foreign
         self._database = database
         self._engine = engine
         self._locks = locks
@@ -133,15 +146,23 @@ class Reconciler:
 
     async def _pin(self, lease: Lease) -> Outcome | None:
         """What came of trying to pin; None where it was stopped."""
+        withheld: frozenset[str] = frozenset()
         try:
-            content = await self._look(lease) if lease.lane is Lane.LOOK else await self._fetch(lease)
+            unproven = await self._unproven(lease)
+            if lease.lane is Lane.LOOK:
+                withheld = frozenset(unproven)
+                content = await self._look(lease, is_hidden=len(withheld) > 0 and not self._is_common(lease, withheld))
+            else:
+                # At random, so that an organisation whose content cannot be had does not hold up the others.
+                claimant = random.choice(unproven) if unproven else ""
+                withheld = frozenset(unproven) - {claimant}
+                content = await self._fetch(lease, claimant)
         except Stopped:
             return None
         except BlockNotFound as exc:
             if lease.lane is Lane.FETCH:
                 return await self._failed(lease, exc)
-            at_once = timedelta(0)
-            return _of(lease, again_in=at_once, lane=Lane.FETCH, is_attempt=False, is_silent=True)
+            return _of(lease, again_in=_AT_ONCE, lane=Lane.FETCH, is_attempt=False, is_silent=True)
         except DatabaseUnavailable:
             raise  # it says nothing of the content, which is put off and no failure
         except PinfoldError as exc:
@@ -153,19 +174,44 @@ class Reconciler:
             again_in = timedelta(seconds=_LOOK_AGAIN_S) if under_way else _delay(lease.attempts)
         elif not lease.wish.is_pinned:
             log.debug("pinned", **{fields.CID: str(lease.cid)})
+        if withheld:
+            outcome = _of(lease, statuses=statuses, content=content, again_in=_AT_ONCE, withheld=withheld)
+            return replace(outcome, lane=Lane.FETCH, is_attempt=False)
         return _of(lease, statuses=statuses, content=content, again_in=again_in)
 
-    async def _look(self, lease: Lease) -> Content | None:
-        options = PinOptions(may_fetch=False, origins=tuple(lease.wish.origins), max_bytes=lease.wish.max_bytes)
+    async def _unproven(self, lease: Lease) -> list[str]:
+        """The organisations that ask for it and may not rely on all of its blocks that are here."""
+        if self._foreign is None or not lease.wish.claimants:
+            return []
+        found = await asyncio.to_thread(self._may_not_rely_on, self._foreign, lease)
+        return found
+
+    @staticmethod
+    def _may_not_rely_on(foreign: ForeignBlocks, lease: Lease) -> list[str]:
+        return [one for one in lease.wish.claimants if foreign.holds_some_of(lease.cid, one)]
+
+    @staticmethod
+    def _is_common(lease: Lease, withheld: frozenset[str]) -> bool:
+        """Whether somebody who asks for it may rely on what is here."""
+        return lease.wish.has_holders or not withheld.issuperset(lease.wish.claimants)
+
+    async def _look(self, lease: Lease, *, is_hidden: bool) -> Content | None:
+        options = PinOptions(
+            may_fetch=False,
+            origins=tuple(lease.wish.origins),
+            max_bytes=lease.wish.max_bytes,
+            hidden=BitMap if is_hidden else None,  # which ones does not matter while nothing is fetched
+        )
         return await self._engine.pin(lease.cid, options)
 
-    async def _fetch(self, lease: Lease) -> Content | None:
+    async def _fetch(self, lease: Lease, claimant: str) -> Content | None:
         async with fetching(self._database, self._clock, str(lease.cid)) as fetch:
             options = PinOptions(
                 origins=tuple(lease.wish.origins),
                 max_bytes=lease.wish.max_bytes,
                 progress=fetch.tell,
                 stop=fetch.stop,
+                hidden=functools.partial(self._foreign.hidden_from, claimant) if self._foreign and claimant else None,
             )
             self._fetches[lease.cid] = fetch
             try:
@@ -192,7 +238,8 @@ class Reconciler:
             one if one.status is TrackerStatus.PINNED else PeerStatus(one.peer, TrackerStatus.PIN_ERROR, str(exc))
             for one in await self._engine.status(lease.cid)
         ]
-        return _of(lease, statuses=statuses, failure=str(exc), is_final=is_final, again_in=again_in)
+        withheld = frozenset(await self._unproven(lease))
+        return _of(lease, statuses=statuses, failure=str(exc), is_final=is_final, again_in=again_in, withheld=withheld)
 
     async def release_all(self) -> None:
         """Let go of what a killed process held; for the start of the only process there is."""

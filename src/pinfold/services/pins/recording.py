@@ -55,6 +55,8 @@ class Outcome:
     lane: Lane = Lane.LOOK
     is_attempt: bool = True
     """Whether looking again counts as another attempt."""
+    withheld: frozenset[str] = frozenset()
+    """Organisations that may not rely on the content: their requests do not become pinned by what peers report."""
     is_silent: bool = False
     """Whether requests stay as they are."""
 
@@ -139,7 +141,14 @@ def _apply(change: Change, row: PinRow, outcome: Outcome) -> dict[str, int]:
     due: dict[str, int] = {}
     if not outcome.statuses and outcome.failure is None:
         return due  # it was let go of: whoever asks now has not been looked at
-    status, error = _status_of(row, outcome)
+    error: str | None
+    is_proven = row.of_file or row.status == RequestStatus.PINNED or row.size_bytes > 0
+    if row.organisation_id in outcome.withheld and not is_proven:
+        if outcome.failure is None:
+            return due  # its own attempt comes next
+        status, error = RequestStatus.FAILED, outcome.failure
+    else:
+        status, error = _status_of(row, outcome)
     given_up = outcome.is_final and status is RequestStatus.FAILED
     if status is RequestStatus.PINNED and outcome.content is not None and not row.of_file and not row.size_bytes:
         size = outcome.content.bytes

@@ -32,9 +32,34 @@ class Seen:
             row.status in ("pinning", "pinned") or (row.status == "failed" and not row.given_up) for row in self.asked
         )
 
+    @property
+    def is_proven(self) -> bool:
+        """Whether the requests may rely on what peers hold: a file has it, or it was pinned for one of them."""
+        return any(row.of_file or row.status == "pinned" or row.size_bytes > 0 for row in self.asked)
+
     def without_copies(self) -> Seen:
-        """The same for those whose copies these are not: whether, since when and how large is others' to know."""
-        return replace(self, nodes=[node for node in self.nodes if node.status != TrackerStatus.PINNED], content=None)
+        """The same for requests whose copies these are not: as where no peer holds one.
+
+        Whether, since when and how large is other tenants' to know.
+        """
+        failed = next((row for row in reversed(self.asked) if row.status == "failed" and not row.given_up), None)
+        nodes = [node for node in self.nodes if node.status != TrackerStatus.PINNED]
+        if failed is not None:
+            nodes += [_without_copy(node, failed) for node in self.nodes if node.status == TrackerStatus.PINNED]
+        return replace(self, nodes=sorted(nodes, key=lambda node: node.peer_id), content=None)
+
+
+def _without_copy(node: ReplicaRow, failed: PinRow) -> ReplicaRow:
+    return ReplicaRow(
+        root=node.root,
+        peer_id=node.peer_id,
+        peer_name=node.peer_name,
+        status=TrackerStatus.PIN_ERROR,
+        error=failed.error,
+        claimed_at=None,
+        verified_at=None,
+        seen_at=failed.updated_at,
+    )
 
 
 def look(session: Session, root: str) -> Seen:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pinfold.core.cid import CID
 from pinfold.core.errors import PinNotFound
-from pinfold.db import Database, pin_lists, pins, roots
+from pinfold.db import Database, pin_lists, pins, roots, wishes
 from pinfold.db.pin_lists import PinFilter
 from pinfold.services.accounts import Caller
 from pinfold.services.clock import Clock, require_to_come, utc_now
@@ -155,16 +155,26 @@ class PinsService:
         return PinsPage(tuple(map(PinRequest.of_row, found.rows)), found.total, found.is_exact, found.has_more)
 
     async def progress(self, cids: Sequence[CID]) -> dict[CID, Progress]:
-        """How far the content of CIDs that the caller has asked for has come, by CIDv1, where something is known."""
+        """How far the content of CIDs that the caller waits for has come, by CIDv1, where something is known.
+
+        Of one that is complete already nothing is returned: then it is other tenants', and so is its size.
+        """
         rows = await self._database.everybody.read(roots.of_roots, sorted({root_of(cid) for cid in cids}))
-        return {CID.parse(row.root): progress for row in rows if (progress := reporting.progress_of(row)) is not None}
+        return {
+            CID.parse(row.root): Progress(row.fetched_blocks, row.fetched_bytes, None, row.updated_at)
+            for row in rows
+            if row.fetched_bytes != row.size_bytes
+        }
 
     async def report(self, caller: Caller, cid: CID) -> PinReport:
         """How ``cid`` stands.  Raises: PinNotFound where no request of the caller's organisation names it."""
         seen = await self._database.of(caller.organisation_id).read(reporting.look, root_of(cid))
         if not seen.asked:
             raise _nobody_asked(cid)
-        return reporting.report_of(cid, seen if seen.has_a_share else seen.without_copies())
+        is_own = seen.has_a_share
+        if is_own and not seen.is_proven:  # then copies may be other tenants'
+            is_own = not await self._database.everybody.read(wishes.is_held, root_of(cid))
+        return reporting.report_of(cid, seen if is_own else seen.without_copies())
 
 
 def _nobody_asked(cid: CID) -> PinNotFound:

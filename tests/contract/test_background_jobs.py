@@ -130,12 +130,94 @@ def test_a_job_that_kills_every_worker_is_given_up(database: Database) -> None:
         service = BackgroundService(database, lambda: None, clock)
         job = await service.submit(me, "double", {"number": 1})
         runner = BackgroundRunner(database, KINDS, owner="a", clock=clock)
-        for _ in range(3):
+        for _ in range(2):  # it is begun once more after the first time, and not again
             assert await runner._lease() is not None
             clock.now += LEASE + timedelta(seconds=1)
         assert await runner.run_one()
         failed = await service.get(me, job.id)
         assert (failed.status, failed.result) == ("failed", None)
+
+    asyncio.run(go())
+
+
+def test_organisations_take_turns_however_many_jobs_one_has_queued(database: Database) -> None:
+    async def go() -> None:
+        service = BackgroundService(database, lambda: None)
+        many, few = caller(database), caller(database, "other")
+        for number in range(10):
+            await service.submit(many, "double", {"number": number})
+        for number in range(2):
+            await service.submit(few, "double", {"number": number})
+        runner = BackgroundRunner(database, {"double": note}, owner="a")
+        for _ in range(4):
+            assert await runner.run_one()
+        assert sorted(done) == sorted([few.organisation_id] * 2 + [many.organisation_id] * 2)
+
+    done: list[str] = []
+
+    async def note(organisation_id: str, argument: dict[str, Any]) -> dict[str, Any]:
+        done.append(organisation_id)
+        return {}
+
+    asyncio.run(go())
+
+
+def test_a_long_job_of_one_organisation_holds_up_no_other_and_its_second_one_waits(database: Database) -> None:
+    async def go() -> None:
+        service = BackgroundService(database, lambda: None)
+        slow, quick = caller(database), caller(database, "other")
+        goes_on, begun = asyncio.Event(), []
+
+        async def work(organisation_id: str, argument: dict[str, Any]) -> dict[str, Any]:
+            begun.append(organisation_id)
+            if organisation_id == slow.organisation_id:
+                await goes_on.wait()
+            return {}
+
+        for _ in range(3):
+            await service.submit(slow, "work", {})
+        runners = [BackgroundRunner(database, {"work": work}, owner=name, poll_s=0.01) for name in "ab"]
+        running = [asyncio.create_task(runner.run()) for runner in runners]
+        async with asyncio.timeout(10):
+            while not begun:
+                await asyncio.sleep(0.01)
+            job = await service.submit(quick, "work", {})
+            while (await service.get(quick, job.id)).status != "done":
+                await asyncio.sleep(0.01)
+            assert begun == [slow.organisation_id, quick.organisation_id], "one at a time of an organisation, anywhere"
+            goes_on.set()
+            while begun.count(slow.organisation_id) < 3:
+                await asyncio.sleep(0.01)
+        for runner in runners:
+            runner.stop()
+        await asyncio.gather(*running)
+
+    asyncio.run(go())
+
+
+def test_a_job_that_a_stop_broke_off_was_not_tried(database: Database) -> None:
+    async def go() -> None:
+        service, me = BackgroundService(database, lambda: None), caller(database)
+        job = await service.submit(me, "endless", {})
+        begun = asyncio.Event()
+
+        async def endless(organisation_id: str, argument: dict[str, Any]) -> dict[str, Any]:
+            begun.set()
+            await asyncio.Event().wait()
+            return {}
+
+        for _ in range(4):
+            runner = BackgroundRunner(database, {"endless": endless}, owner="a")
+            running = asyncio.create_task(runner.run(stop_grace_s=0))
+            await begun.wait()
+            begun.clear()
+            runner.stop()
+            await running
+        assert await BackgroundRunner(database, {"endless": double_nothing}, owner="a").run_one()
+        assert (await service.get(me, job.id)).status == "done"
+
+    async def double_nothing(organisation_id: str, argument: dict[str, Any]) -> dict[str, Any]:
+        return {}
 
     asyncio.run(go())
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from pinfold.db import dialect
 from pinfold.db.models import BackgroundJobRow as Row
@@ -32,10 +32,23 @@ def get(session: Session, job_id: str) -> Row | None:
     return session.scalar(select(Row).where(Row.id == job_id))
 
 
-def lease(session: Session, owner: str, kinds: Sequence[str], now: datetime, until: datetime) -> Row | None:
-    """A due job, now held by ``owner`` until ``until``; None where there is none.  In a session for everybody."""
-    oldest = select(Row.id).where(_is_due(now), Row.kind.in_(kinds)).order_by(Row.due_at).limit(1)
-    job_id = session.scalar(dialect.for_update(oldest, skip_locked=True))
+def lease(
+    session: Session, owner: str, kinds: Sequence[str], now: datetime, until: datetime, after: str = ""
+) -> Row | None:
+    """A due job, now held by ``owner`` until ``until``; None where there is none.  In a session for all tenants.
+
+    It is the oldest of the first organisation behind ``after``, beginning anew at the end, that has no job running
+    anywhere: organisations take turns, and each has one at a time.
+    """
+    running = aliased(Row)
+    is_busy = exists().where(
+        running.organisation_id == Row.organisation_id, running.status == "running", running.lease_expires_at > now
+    )
+    due = select(Row.id).where(_is_due(now), Row.kind.in_(kinds), ~is_busy)
+    due = due.order_by(Row.organisation_id, Row.due_at).limit(1)
+    job_id = session.scalar(dialect.for_update(due.where(Row.organisation_id > after), skip_locked=True, of=Row))
+    if job_id is None:
+        job_id = session.scalar(dialect.for_update(due, skip_locked=True, of=Row))
     if job_id is None:
         return None
     return session.scalar(
@@ -82,11 +95,11 @@ def finish(
 
 
 def give_back(session: Session, owner: str, job_id: str) -> None:
-    """Have somebody else begin a job anew."""
+    """Have another process begin a job anew; this attempt does not count."""
     session.execute(
         update(Row)
         .where(Row.id == job_id, Row.lease_owner == owner)
-        .values(status="queued", lease_owner=None, lease_expires_at=None)
+        .values(status="queued", attempts=Row.attempts - 1, lease_owner=None, lease_expires_at=None)
         .execution_options(synchronize_session=False)
     )
 

@@ -1,7 +1,7 @@
-"""The loop that does background jobs, one after the other, until it is stopped.
+"""The loop that does background jobs, a few at a time and one of each organisation, until it is stopped.
 
-A job is held by a lease: a process that is killed lets it run out, and another begins the job anew.  One that killed
-several processes is given up.
+A job is held by a lease: a process that is killed lets it run out, and another begins the job anew.  One that broke off
+twice is given up: it may be what killed the processes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ Work = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 LEASE: Final = timedelta(seconds=60)
 POLL_S: Final = 1.0  # other processes queue jobs without waking this one
-_MOST_ATTEMPTS: Final = 3
+AT_ONCE: Final = 2  # one that is long leaves a place for the others; a job is mostly one busy thread
+_MOST_ATTEMPTS: Final = 2
 
 
 class BackgroundRunner:
@@ -39,6 +40,7 @@ class BackgroundRunner:
         *,
         owner: str,
         poll_s: float = POLL_S,
+        at_once: int = AT_ONCE,
         clock: Clock = utc_now,
     ) -> None:
         self.pulse = Pulse("jobs")
@@ -46,6 +48,9 @@ class BackgroundRunner:
         self._kinds = dict(kinds)
         self._owner = owner
         self._poll_s = poll_s
+        self._at_once = at_once
+        self._served_last = ""
+        self._running: dict[asyncio.Task[None], BackgroundJobRow] = {}
         self._clock = clock
         self._wake = asyncio.Event()
         self._stopping = False
@@ -60,62 +65,78 @@ class BackgroundRunner:
         self._wake.set()
 
     async def run(self, stop_grace_s: float = 10.0) -> None:
-        """Work until ``stop``; then the job that runs has ``stop_grace_s`` to end, and is given back."""
-        while not self._stopping:
-            self.pulse.beat()
-            self._wake.clear()
-            row = await self._lease()
-            if row is not None:
-                await self._do(row, stop_grace_s)
-                continue
-            try:
-                async with asyncio.timeout(self._poll_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+        """Work until ``stop``; then the jobs that run have ``stop_grace_s`` to end, and are given back."""
+        try:
+            while not self._stopping:
+                self.pulse.beat()
+                self._wake.clear()
+                row = await self._lease() if len(self._running) < self._at_once else None
+                if row is not None:
+                    self._begin(row)
+                    continue
+                try:
+                    async with asyncio.timeout(self._poll_s):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            await self._finish_running(stop_grace_s)
 
     async def run_one(self) -> bool:
         """Whether there was a job; it is done then."""
         row = await self._lease()
         if row is not None:
-            await self._do(row, 0.0)
+            await self._do(row)
         return row is not None
 
     async def _lease(self) -> BackgroundJobRow | None:
         now = self._clock()
         try:
-            return await self._database.everybody.write(
-                background_jobs.lease, self._owner, list(self._kinds), now, now + LEASE
+            row = await self._database.everybody.write(
+                background_jobs.lease, self._owner, list(self._kinds), now, now + LEASE, self._served_last
             )
         except DATABASE_FAILURES as exc:  # the next round may find it well again
             log.error("cannot take a job", **{fields.ERROR: repr(exc)})
             return None
+        if row is not None:
+            self._served_last = row.organisation_id
+        return row
 
-    async def _do(self, row: BackgroundJobRow, stop_grace_s: float) -> None:
+    def _begin(self, row: BackgroundJobRow) -> None:
+        task = asyncio.create_task(self._do(row))
+        self._running[task] = row
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        self._wake.set()
+
+    async def _finish_running(self, grace_s: float) -> None:
+        late = dict(self._running)
+        if not late:
+            return
+        await asyncio.wait(late, timeout=grace_s)
+        broken_off = [row for task, row in late.items() if not task.done()]
+        for task in late:
+            task.cancel()
+        await asyncio.wait(late)
+        for row in broken_off:
+            await self._give_back(row)
+
+    async def _do(self, row: BackgroundJobRow) -> None:
         if row.attempts > _MOST_ATTEMPTS:
             return await self._finish(row, None, "it broke off several times, and is not tried again")
-        work = asyncio.create_task(self._attempt(row))
         keeper = asyncio.create_task(self._keep_lease(row.id))
         try:
-            while not work.done():
-                self.pulse.beat()
-                stopping = asyncio.create_task(self._stop_asked())
-                await asyncio.wait((work, stopping), timeout=self._poll_s, return_when=asyncio.FIRST_COMPLETED)
-                stopping.cancel()
-                if self._stopping:
-                    await asyncio.wait((work,), timeout=stop_grace_s)
-                    break
-            if not work.done():
-                work.cancel()
-                await asyncio.wait((work,))
-                await self._database.everybody.write(background_jobs.give_back, self._owner, row.id)
+            await self._attempt(row)
         finally:
             keeper.cancel()
 
-    async def _stop_asked(self) -> None:
-        while not self._stopping:
-            self._wake.clear()
-            await self._wake.wait()
+    async def _give_back(self, row: BackgroundJobRow) -> None:
+        try:
+            await self._database.everybody.write(background_jobs.give_back, self._owner, row.id)
+        except DATABASE_FAILURES as exc:
+            log.error("a lease could not be given back; it runs out by itself", **{fields.ERROR: repr(exc)})
 
     async def _attempt(self, row: BackgroundJobRow) -> None:
         try:

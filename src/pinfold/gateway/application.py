@@ -112,7 +112,7 @@ class Gateway:
         return await self._render(request, found)
 
     async def _render(self, request: GatewayRequest, found: resolver.Found) -> Response:
-        info = await self._node.call(lambda: self._node.node.file_info(found.cid))
+        info = await resolver.inspect(self._node, request.address, found.cid)
         if info.kind in ("directory", "hamt"):
             tag = headers.directory_etag(found.cid, request.page)
             if headers.matches(request.if_none_match, tag):

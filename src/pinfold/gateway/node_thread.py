@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from pinfold.gateway.fair_pool import FairPool
+from pinfold.gateway.folder_cache import FolderCache
 from pinfold.node import Node
 
 T = TypeVar("T")
@@ -21,6 +23,9 @@ class NodeThread:
     def __init__(self, node: Node) -> None:
         self.node = node
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="gateway")
+        self.heavy = FairPool()
+        """For what takes long: large folders and long paths."""
+        self.folders = FolderCache(node, self.heavy)
 
     async def call(self, work: Callable[[], T]) -> T:
         """The result of ``work``, done in a thread."""
@@ -40,6 +45,7 @@ class NodeThread:
 
     async def close(self) -> None:
         """Finish what runs."""
+        await self.heavy.close()
         await asyncio.to_thread(self._threads.shutdown)
 
 

@@ -49,6 +49,8 @@ class GatewayRequest:
     range: str
     if_range: str
     if_none_match: str
+    address: str = ""
+    """The network address that the request came from."""
 
     @classmethod
     def read(cls, scope: Scope) -> GatewayRequest:
@@ -75,6 +77,7 @@ class GatewayRequest:
             range=headers.get("range", ""),
             if_range=headers.get("if-range", ""),
             if_none_match=headers.get("if-none-match", ""),
+            address=scope["client"][0] if scope.get("client") else "",
         )
 
     @property

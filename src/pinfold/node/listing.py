@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pinfold.core import codec
 from pinfold.core.binary_cid import codec_of, identity_data, multihash_of
@@ -11,7 +11,7 @@ from pinfold.core.codec import dag_pb
 from pinfold.core.content_path import ContentPath
 from pinfold.core.errors import BlockNotFound, MalformedBlock, UnknownCodec
 from pinfold.node.blocks import Reader, damage_told, reader
-from pinfold.node.model import DirEntry, Ref
+from pinfold.node.model import DirEntry, FolderLink, Ref
 from pinfold.node.resolver import as_path, resolve_to_cid
 from pinfold.store import Store
 from pinfold.unixfs.node import load_node
@@ -38,6 +38,24 @@ def ls(store: Store, path: str | CID | ContentPath) -> Iterator[DirEntry]:
             return
         for entry in entries:
             yield _dir_entry(entry, read)
+
+
+def folder_links(store: Store, cid: CID) -> Iterator[FolderLink]:
+    """The names in a folder, as it has them; no block but the folder's own is read.
+
+    Raises:  NotADirectory, BlockNotFound, NotUnixFS, UnknownCodec, MalformedBlock, BlockCorrupt; on the steps.
+    """
+    read = reader(store)
+    with damage_told(read):
+        for entry in list_directory(cid.bytes, read):
+            yield FolderLink(entry.name, entry.cid, entry.tsize)
+
+
+def describe_links(store: Store, links: Iterable[FolderLink]) -> list[DirEntry]:
+    """The entries that links lead to, as ``ls`` has them.  Raises: BlockCorrupt."""
+    read = reader(store)
+    with damage_told(read):
+        return [_dir_entry(Entry(*link), read) for link in links]
 
 
 def _dir_entry(entry: Entry, read: Reader) -> DirEntry:

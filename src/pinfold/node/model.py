@@ -68,6 +68,16 @@ class DirEntry(NamedTuple):
     kind: Literal["file", "directory", "symlink", "unknown"]
 
 
+class FolderLink(NamedTuple):
+    """One name in a folder, as the folder itself says it; what it leads to was not read."""
+
+    name: bytes
+    cid: bytes
+    """Binary."""
+    tsize: int
+    """What the link claims: the bytes of all blocks below."""
+
+
 class Ref(NamedTuple):
     """One link of a DAG."""
 

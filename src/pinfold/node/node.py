@@ -20,6 +20,7 @@ from pinfold.node.model import (
     AddOptions,
     DagStats,
     DirEntry,
+    FolderLink,
     GCReport,
     Imported,
     Progress,
@@ -207,6 +208,18 @@ class Node:
         from pinfold.node.listing import ls
 
         return ls(self._store, path)
+
+    def folder_links(self, cid: CID) -> Iterator[FolderLink]:
+        """The names in a folder, without a look at what they lead to.  Raises: as ``ls``; NotADirectory."""
+        from pinfold.node.listing import folder_links
+
+        return folder_links(self._store, cid)
+
+    def describe_links(self, links: Iterable[FolderLink]) -> list[DirEntry]:
+        """What ``ls`` says of these entries.  Raises: BlockCorrupt."""
+        from pinfold.node.listing import describe_links
+
+        return describe_links(self._store, links)
 
     def refs(
         self,

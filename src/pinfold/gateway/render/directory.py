@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Final, NamedTuple
 
 from jinja2 import Environment, PackageLoader, select_autoescape
@@ -13,11 +12,10 @@ from pinfold.gateway.errors import Refusal
 from pinfold.gateway.node_thread import NodeThread
 from pinfold.gateway.render import file as file_renderer
 from pinfold.gateway.request import GatewayRequest, encode_name, show_name
-from pinfold.gateway.resolver import Found, child
+from pinfold.gateway.resolver import Found, child, inspect
 from pinfold.node.model import DirEntry
 
 PAGE_ENTRIES: Final = 1000  # what a browser shows at once without thinking
-MAX_ENTRIES: Final = 100_000  # names held in memory while they are sorted
 INDEX: Final = "index.html"
 
 _KIB: Final = 1024
@@ -48,26 +46,30 @@ async def render(node: NodeThread, request: GatewayRequest, found: Found) -> Res
         # Links in the page are relative: without the slash they would lead beside the folder.
         location = request.content_path + "/" + (f"?{request.query}" if request.query else "")
         return RedirectResponse(location, 301, {**headers.COMMON, "X-Ipfs-Path": request.content_path})
-    index = await child(node, found.cid, INDEX)
+    index = await child(node, request.address, found.cid, INDEX)
     if index is not None:
-        info = await node.call(lambda: node.node.file_info(index))
+        info = await inspect(node, request.address, index)
         if info.kind in ("file", "raw"):
             return await file_renderer.render(node, request, found, info.size or 0, file=index, name=INDEX)
-    entries = await node.call(lambda: list(islice(node.node.ls(found.cid), MAX_ENTRIES + 1)))
-    html = await node.call(lambda: listing(request, found, entries))
+    entries = await node.folders.entries(request.address, found.cid)
+    pages = max(1, -(-len(entries) // PAGE_ENTRIES))
+    if not 1 <= request.page <= pages:
+        raise Refusal(404, f"the folder has {pages} pages, and none of number {request.page}")
+
+    def page() -> str:
+        links = entries.part((request.page - 1) * PAGE_ENTRIES, request.page * PAGE_ENTRIES)
+        return listing(request, found, node.node.describe_links(links), len(entries), pages, is_cut=entries.is_cut)
+
+    html = await node.heavy.run(request.address, page)
     fields = headers.of_content(request, found.roots, headers.directory_etag(found.cid, request.page), is_listing=True)
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return Response(html, media_type="text/html", headers={**fields, "Content-Security-Policy": policy})
 
 
-def listing(request: GatewayRequest, found: Found, entries: list[DirEntry]) -> str:
-    """The page of a folder.  Raises: Refusal (404) for a page that it does not have."""
-    cut = len(entries) > MAX_ENTRIES
-    entries = sorted(entries[:MAX_ENTRIES], key=lambda entry: entry.name)
-    pages = max(1, -(-len(entries) // PAGE_ENTRIES))
-    if not 1 <= request.page <= pages:
-        raise Refusal(404, f"the folder has {pages} pages, and none of number {request.page}")
-    shown = entries[(request.page - 1) * PAGE_ENTRIES : request.page * PAGE_ENTRIES]
+def listing(
+    request: GatewayRequest, found: Found, shown: list[DirEntry], total: int, pages: int, *, is_cut: bool
+) -> str:
+    """One page of a folder that has ``total`` entries and ``pages`` pages."""
     names = [str(request.root), *map(show_name, request.segments)]
     links = [str(request.root), *map(encode_name, request.segments)]
     return _templates.get_template("listing.html").render(
@@ -76,8 +78,8 @@ def listing(request: GatewayRequest, found: Found, entries: list[DirEntry]) -> s
         cid=str(found.cid),
         has_parent=bool(request.segments),
         lines=[_line(entry) for entry in shown],
-        total=len(entries),
-        cut=cut,
+        total=total,
+        cut=is_cut,
         page=request.page,
         pages=pages,
     )

@@ -11,7 +11,7 @@ from pinfold.gateway.node_thread import NodeThread
 from pinfold.gateway.ranges import ByteRange
 from pinfold.gateway.render.body import StreamedBody
 from pinfold.gateway.request import GatewayRequest
-from pinfold.gateway.resolver import Found
+from pinfold.gateway.resolver import Found, call_for
 
 
 async def render(
@@ -24,7 +24,9 @@ async def render(
     cid = file or found.cid
     tag = headers.etag(found.cid)
     wanted = _range(request, tag, size)
-    head = await node.call(lambda: b"".join(node.node.cat(cid, offset=0, length=min(size, SNIFF_BYTES))))
+    head = await call_for(
+        node, request.address, cid, lambda: b"".join(node.node.cat(cid, offset=0, length=min(size, SNIFF_BYTES)))
+    )
     sent = wanted or ByteRange(0, size)
     fields = {
         **headers.of_content(request, found.roots, tag),

@@ -53,9 +53,12 @@ _DESCRIPTION = """Upload files, pin CIDs, and see how the copies stand.
 
 Every answer is an envelope: `{"success": true, "data": …}`, and lists add `pagination`.  Errors are
 `{"success": false, "error": a sentence, "code": a stable code, "hint": …, "request_id": …}` with the right status.
+
+Times have a zone, as in `2026-12-31T12:00:00Z`; where a request takes one, a date is its first moment in UTC.
 """
 
 
+_JSON: Final = "application/json"
 _ROUTERS: Final = (  # looked through in this order
     pins_bulk.router,
     pins.router,
@@ -143,14 +146,20 @@ class _Described(FastAPI):
 
 
 def _tell_refusals(described: dict[str, Any]) -> None:
-    """Add the answer to a query parameter that is not declared, which every endpoint has."""
-    refusal = {
-        "description": errors.DESCRIPTIONS[400],
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+    """Add what any endpoint may answer: to a query parameter that is not declared, and to a body that is no JSON."""
     for item in described["paths"].values():
         for operation in item.values():
-            operation["responses"].setdefault("400", refusal)
+            known = operation["responses"]
+            known.setdefault("400", _refusal(400))
+            if _JSON in operation.get("requestBody", {}).get("content", {}) and "4XX" not in known:
+                known.setdefault("415", _refusal(415))
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    return {
+        "description": errors.DESCRIPTIONS[status],
+        "content": {_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
 
 
 def build(services: Services | None, *, max_request_bytes: int, metrics_access: metrics.Access = "loopback") -> FastAPI:

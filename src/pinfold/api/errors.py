@@ -12,8 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
+from pinfold.api import sentences
 from pinfold.api.envelope import Problem
 from pinfold.api.pinning import form
+from pinfold.api.reading import is_json
 from pinfold.core import errors
 from pinfold.telemetry import fields, logger
 
@@ -96,8 +98,13 @@ _CODES_OF_STATUS: Final = {
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
     413: "PAYLOAD_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
     422: "INVALID_PARAMETER",
 }
+
+
+_FRAMEWORK_UNREADABLE: Final = "There was an error parsing the body"
+_UNREADABLE: Final = "the body cannot be read: it is nested too deeply"
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -168,8 +175,19 @@ def _with_cause(exc: errors.PinfoldError) -> str:
 
 async def _explain(request: Request, exc: RequestValidationError) -> JSONResponse:
     first = exc.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-    return answer(request, 422, f"{where}: {first['msg']}", "INVALID_PARAMETER", "See /docs.")
+    if (
+        first["loc"] == ("body",)
+        and first["type"] != "missing"
+        and not is_json(request.headers.get("content-type", ""))
+    ):
+        return answer(
+            request,
+            415,
+            "the body has to be JSON, with the header Content-Type: application/json",
+            _CODES_OF_STATUS[415],
+            "With curl: --json '{…}' in place of -d '{…}'.",
+        )
+    return answer(request, 422, sentences.sentence(first), "INVALID_PARAMETER", "See /docs.")
 
 
 async def _nobody_is_left(request: Request, exc: ClientDisconnect) -> JSONResponse:
@@ -193,7 +211,8 @@ async def _framework(request: Request, exc: HTTPException) -> JSONResponse:
         return method_not_allowed(request, _methods_at(request))
     known = {404: f"there is nothing at {request.url.path}"}
     code = _CODES_OF_STATUS.get(exc.status_code, "HTTP_ERROR")
-    response = answer(request, exc.status_code, known.get(exc.status_code, str(exc.detail)), code)
+    text = _UNREADABLE if exc.detail == _FRAMEWORK_UNREADABLE else str(exc.detail)
+    response = answer(request, exc.status_code, known.get(exc.status_code, text), code)
     response.headers.update(exc.headers or {})
     return response
 

@@ -58,7 +58,7 @@ REQUESTS: list[tuple[str, str, dict[str, Any], int]] = [
     ("POST", "/api/v1/pins", {"json": []}, 422),
     ("POST", "/api/v1/pins", {"content": b"{", "headers": JSON}, 422),
     ("POST", "/api/v1/pins", {"content": b"[" * 15_000, "headers": JSON}, 400),
-    ("POST", "/api/v1/pins", {"content": json.dumps({"cid": CID}).encode()}, 422),
+    ("POST", "/api/v1/pins", {"content": json.dumps({"cid": CID}).encode()}, 415),
     ("POST", "/api/v1/pins", {"content": b" " * 70_000, "headers": JSON}, 413),
     ("POST", "/api/v1/pins/no-cid", {}, 400),
     ("POST", "/api/v1/pins/no-cid", {"json": None, "headers": JSON}, 400),

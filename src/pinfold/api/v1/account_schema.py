@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from pinfold.api.times import Moment
 from pinfold.services.accounts import Role, Scope
@@ -22,8 +22,8 @@ Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f
 Email = Annotated[str, Field(min_length=3, max_length=254)]
 Password = Annotated[str, Field(min_length=MIN_CHARACTERS, max_length=MAX_CHARACTERS)]
 GivenPassword = Annotated[str, Field(max_length=MAX_CHARACTERS)]
-Count = Annotated[int, Field(ge=0, le=_MAX_INT)]
-Amount = Annotated[int, Field(ge=0, le=_MAX_BIG)]
+Count = Annotated[int, Field(strict=True, ge=0, le=_MAX_INT)]
+Amount = Annotated[int, Field(strict=True, ge=0, le=_MAX_BIG)]
 UserStatus = Literal["active", "disabled"]
 OrganisationStatus = Literal["active", "suspended"]
 ProjectStatus = Literal["planned", "active", "paused", "archived"]
@@ -139,7 +139,7 @@ class OwnChange(_Wish):
     current_password: GivenPassword = Field(
         "", description="The password so far: needed with `password` where there is one.", examples=[""]
     )
-    keep_tokens: bool = Field(
+    keep_tokens: StrictBool = Field(
         False,
         description="With `password`: leave the user's tokens as they are; sessions end all the same.",
         examples=[False],
@@ -162,11 +162,13 @@ class UserChange(_Wish):
         description="`disabled`: refused everywhere at once, sessions and tokens ended for good.",
         examples=["disabled"],
     )
-    is_administrator: bool | None = Field(None, description="Whether they look after the server.", examples=[None])
+    is_administrator: StrictBool | None = Field(
+        None, description="Whether they look after the server.", examples=[None]
+    )
     password: Password | None = Field(
         None, description="Another password; their sessions and tokens end.", examples=[None]
     )
-    unlock: bool = Field(False, description="Have passwords tried again at once.", examples=[False])
+    unlock: StrictBool = Field(False, description="Have passwords tried again at once.", examples=[False])
 
 
 class RateLimits(_Told):
@@ -222,7 +224,12 @@ class TokenWish(_Wish):
     )
     expires_at: Moment | None = Field(None, description="When it ends; null: never.", examples=[None])
     uses: int | None = Field(
-        None, ge=1, le=_MAX_INT, description="How many requests it is good for; null: any number.", examples=[None]
+        None,
+        strict=True,
+        ge=1,
+        le=_MAX_INT,
+        description="How many requests it is good for; null: any number.",
+        examples=[None],
     )
 
 
@@ -388,7 +395,9 @@ class PlanWish(_Wish):
     requests_per_window: Count | None = Field(
         None, description="Requests of an organisation in a window.", examples=[100]
     )
-    window_s: int = Field(900, ge=1, le=86_400, description="A window's length in seconds.", examples=[900])
+    window_s: int = Field(
+        900, strict=True, ge=1, le=86_400, description="A window's length in seconds.", examples=[900]
+    )
     quota_bytes: Amount | None = Field(None, description="Bytes of files and pins together.", examples=[1 << 30])
     quota_files: Amount | None = Field(None, description="Files.", examples=[1000])
     quota_pins: Amount | None = Field(None, description="Pins that no file made.", examples=[1000])

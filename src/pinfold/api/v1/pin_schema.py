@@ -36,7 +36,7 @@ Origin = Annotated[str, StringConstraints(max_length=1000, pattern="^/"), Storab
 MetaKey = Annotated[str, StringConstraints(max_length=255), Storable]
 MetaValue = Annotated[str, StringConstraints(max_length=4096), Storable]
 Meta = Annotated[dict[MetaKey, MetaValue], Field(max_length=MAX_META)]
-Factor = Annotated[int, Field(ge=1, le=MAX_FACTOR)]
+Factor = Annotated[int, Field(strict=True, ge=1, le=MAX_FACTOR)]
 
 
 class PinWish(BaseModel):

@@ -121,7 +121,7 @@ class Fields:
             name=texts.get("name", ""),
             tags=tuple(dict.fromkeys(self._tags)),
             meta=_told("metadata", lambda: _meta(texts["metadata"])) if texts.get("metadata") else {},
-            project_id=_told("project_id", lambda: str(UUID(texts["project_id"]))) if texts.get("project_id") else None,
+            project_id=_project(texts["project_id"]) if texts.get("project_id") else None,
             tier=_tier(texts["tier"]) if texts.get("tier") else None,
             replication_factor_min=_factor(texts, "replication_factor_min"),
             replication_factor_max=_factor(texts, "replication_factor_max"),
@@ -156,6 +156,15 @@ def _meta(text: str) -> dict[str, str]:
     if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
         raise ValueError('write a JSON object of strings, such as {"camera": "X100"}')
     return check_meta(given)
+
+
+def _project(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise InvalidInput(
+            f"project_id: {text[:40]!r} is no id of a project", hint="GET /projects lists them."
+        ) from None
 
 
 def _tier(text: str) -> Tier:

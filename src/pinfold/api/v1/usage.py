@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pinfold.api.auth import OrganisationAdmin, UsageReader
 from pinfold.api.envelope import Answer
 from pinfold.api.errors import responses
+from pinfold.api.times import Day
 from pinfold.core.cid import CID
 from pinfold.services.usage import UsageService, model
 
@@ -139,8 +140,8 @@ def _service(request: Request) -> UsageService:
 async def get_usage(
     request: Request,
     caller: UsageReader,
-    first: Annotated[date | None, Query(alias="from", description="The first day; 30 days where left out.")] = None,
-    last: Annotated[date | None, Query(alias="to", description="The last day; today where left out.")] = None,
+    first: Annotated[Day | None, Query(alias="from", description="The first day; 30 days where left out.")] = None,
+    last: Annotated[Day | None, Query(alias="to", description="The last day; today where left out.")] = None,
 ) -> Answer[list[UsageDay]]:
     """Days in UTC, the oldest first; today as it is now.  Days of which nothing is known are left out.
 

@@ -1,8 +1,8 @@
 """A CAR becomes blocks in the store: every block hashed before it counts, all of it or nothing.
 
 1. Records are read in order and gathered into groups; three threads hash a group and hand it to the writer.
-2. What a block links to is noted, so that roots can be pinned without reading anything back.
-3. Roots are walked; what the CAR does not hold must be stored already.
+2. What a block links to is kept, up to a limit, so that most roots are pinned without reading anything back.
+3. Roots are walked; what the CAR does not hold must be stored already.  Nodes beyond the limit are read back.
 4. One commit makes the blocks known and the roots pinned.  Before it, any refusal takes everything back.
 """
 
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
-from typing import BinaryIO, Final, NoReturn, TypeAlias, cast
+from typing import BinaryIO, Final, NamedTuple, NoReturn, TypeAlias, cast
 
 from pyroaring import BitMap
 
@@ -24,7 +24,6 @@ from pinfold.core.cid import CID, DAG_PB, RAW
 from pinfold.core.errors import (
     BlockCorrupt,
     BlockNotFound,
-    DagTooDeep,
     IncompleteDag,
     MalformedBlock,
     MalformedCar,
@@ -35,18 +34,26 @@ from pinfold.node.leaves import WORKERS
 from pinfold.node.model import Imported, Progress
 from pinfold.store import Store
 from pinfold.store.rows import tag_of, tag_of_cid
-from pinfold.store.walk import MAX_DEPTH
+from pinfold.store.walk import LOOKUPS, follow
 from pinfold.store.writer import BlockRun, NewBlock, Root, Writer
 
 _RUN_BYTES: Final = 4 << 20
-_RAW_LEAF: Final = b"\x01\x55\x12\x20"  # how a CIDv1 of raw and sha2-256 begins
 _GROUP_RECORDS: Final = 500  # of those that come singly
+_KEPT_LINKS: Final = 300_000  # about 30 MB: the inner nodes of 70 GiB in chunks of 256 KiB
+_NODE_COST: Final = 3  # a node in memory weighs as much as so many links
 _SHOWN: Final = 10  # missing blocks that an error names
 _IN_FLIGHT: Final = WORKERS + 1  # runs: 16 MiB of records in memory
 
 Node: TypeAlias = tuple[int, bytes]
 """A codec and a multihash: the same bytes may have links by one codec and none, or others, by another."""
 Links: TypeAlias = list[tuple[Node, list[bytes]]]
+
+
+class Reached(NamedTuple):
+    """What a root reaches: blocks of the CAR that are not catalogued yet by serial, others by id."""
+
+    serials: BitMap
+    ids: BitMap
 
 
 class _Import:
@@ -68,6 +75,7 @@ class _Import:
         self._counting = threading.Lock()
         self._progress = progress
         self._links: dict[Node, list[bytes]] = {}
+        self._room = _KEPT_LINKS if walk else 0
         self._waiting: deque[tuple[Future[Links], bytearray | None]] = deque()
         self._spare: list[bytearray] = []
         self.blocks = 0
@@ -76,6 +84,7 @@ class _Import:
     def read(self, reader: CarReader) -> None:
         """Take every record of the CAR."""
         singles: list[Record] = []
+        size = 0
         with ThreadPoolExecutor(WORKERS, "pinfold-import") as pool:
             try:
                 for item in reader.runs(_RUN_BYTES, self._spare):
@@ -84,9 +93,10 @@ class _Import:
                         self._submit(work, len(item.lengths), sum(item.lengths), item.buffer)
                         continue
                     singles.append(item)
-                    if len(singles) >= _GROUP_RECORDS:
+                    size += len(item.data)
+                    if len(singles) >= _GROUP_RECORDS or size >= _RUN_BYTES:
                         self._submit_singles(pool, singles)
-                        singles = []
+                        singles, size = [], 0
                 self._submit_singles(pool, singles)
             except BaseException:
                 while self._waiting:  # an error in an earlier record is the one that people should see
@@ -108,13 +118,16 @@ class _Import:
         if self._writer.is_full:
             while self._waiting:
                 self._take()
-            self._writer.flush()
+            self._writer.flush(keep_serials=False)
         if self._progress is not None:
             self._progress(Progress(self.bytes, 0, self.blocks, 0))
 
     def _take(self) -> None:
         work, buffer = self._waiting.popleft()
-        self._links.update(work.result())
+        for node, links in work.result():
+            self._room -= len(links) + _NODE_COST
+            if self._room >= 0:
+                self._links[node] = links
         if buffer is not None:
             self._spare.append(buffer)
 
@@ -130,9 +143,11 @@ class _Import:
                 kind = DAG_PB if code == V0_CODEC else code
                 if kind in codec.KNOWN:
                     try:
-                        links.append(((kind, multihash), codec.links(kind, bytes(data))))
+                        found = codec.links(kind, bytes(data))
                     except MalformedBlock as exc:
                         raise _unreadable(_record(run, start), exc) from exc
+                    if self._room > 0:
+                        links.append(((kind, multihash), found))
         self._writer.put_run(
             BlockRun(
                 data=view[: run.stop],
@@ -159,9 +174,11 @@ class _Import:
             kind = codec_of(cid)
             if self._walk and kind != RAW and kind in codec.KNOWN:
                 try:
-                    links.append(((kind, multihash), codec.links(kind, data)))
+                    found = codec.links(kind, data)
                 except MalformedBlock as exc:
                     raise _unreadable(record, exc) from exc
+                if self._room > 0:
+                    links.append(((kind, multihash), found))
         self._writer.put(blocks)
         self._note_brought([block.multihash for block in blocks])
         return links
@@ -177,57 +194,35 @@ class _Import:
     def _is_usable(self, handle: int) -> bool:
         if handle >= 0 or self._may_use is None:
             return True
-        if -1 - handle in self._brought or -1 - handle in self._writer.mine:
+        if -1 - handle in self._brought or self._writer.brought(-1 - handle):
             return True
         if self._usable is None:
             self._usable = self._may_use()
         return -1 - handle in self._usable
 
-    def reach(self, root: bytes) -> list[int]:
-        """Handles of everything a root reaches.  Raises: BlockNotFound, DagTooDeep, MalformedBlock, UnknownCodec."""
-        handles: list[int] = []
-        seen: set[bytes] = set()
-        followed: set[Node] = set()
-        level, depth = dict.fromkeys([root]), 0  # in the order of the links
-        while level:
-            # Raw leaves are nearly all there is: they are taken in bulk, the others one by one.
-            leaves = {cid[2:]: cid for cid in level if cid[:4] == _RAW_LEAF}
-            fresh = {key: leaves[key] for key in leaves.keys() - seen} if seen else leaves
-            seen.update(fresh)
-            inner: list[tuple[Node, bytes]] = []
-            for cid in [cid for cid in level if cid[:4] != _RAW_LEAF]:
-                key, kind = multihash_of(cid), codec_of(cid)
-                if key not in seen and key[0] != IDENTITY:
-                    seen.add(key)
-                    fresh[key] = cid
-                if kind != RAW and (kind, key) not in followed:
-                    followed.add((kind, key))
-                    inner.append(((kind, key), cid))
-            found = self._writer.handles(list(fresh))
-            gone = {
-                key for key, handle in zip(fresh, found, strict=True) if handle is None or not self._is_usable(handle)
-            }
-            if gone:
-                missing = [cid for cid in level if multihash_of(cid) in gone]  # in the order of the links
-                raise self._incomplete(root, missing)
-            handles += cast("list[int]", found)
-            level = dict.fromkeys(link for node, cid in inner for link in self._links_of(node, cid))
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise DagTooDeep(f"the DAG of {CID.from_bytes(root)} is deeper than {MAX_DEPTH:,} levels")
-        return handles
+    @property
+    def kept_too_few(self) -> bool:
+        """Whether there were more links than are kept in memory."""
+        return self._room < 0
 
-    def _incomplete(self, root: bytes, missing: list[bytes]) -> IncompleteDag:
-        shown = ", ".join(str(CID.from_bytes(cid)) for cid in missing[:_SHOWN])
-        more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
-        what = f"block {shown} is" if len(missing) == 1 else f"blocks {shown}{more} are"
-        return IncompleteDag(f"{CID.from_bytes(root)} cannot be pinned: {what} neither in the CAR nor here")
+    def reach(self, root: CID) -> Reached:
+        """Everything that a root reaches.  Raises: IncompleteDag, DagTooDeep, MalformedBlock, UnknownCodec."""
+        walk = _Walk(root.bytes, self)
+        follow(root.bytes, walk.resolve, self._links_of, self._store.layout.root)
+        return walk.reached
 
-    def _links_of(self, node: Node, cid: bytes) -> list[bytes]:
-        known = self._links.get(node)
+    def look_up(self, multihashes: list[bytes]) -> list[int | None]:
+        """A handle for each block that may be used."""
+        if self._writer.is_full:
+            self._writer.flush()
+        found = self._writer.handles(multihashes)
+        return [handle if handle is not None and self._is_usable(handle) else None for handle in found]
+
+    def _links_of(self, cid: bytes) -> list[bytes]:
+        kind = codec_of(cid)
+        known = self._links.get((kind, multihash_of(cid)))
         if known is not None:
             return known
-        kind = node[0]
         if kind not in codec.KNOWN:
             try:
                 return codec.links(kind, b"")
@@ -246,6 +241,57 @@ class _Import:
         except BlockNotFound:
             self._writer.flush()
             return self._store.read_cid(cid)
+
+
+class _Walk:
+    """The walk from one root: what it has met, as bitmaps, so that it takes next to nothing for each block."""
+
+    def __init__(self, root: bytes, work: _Import) -> None:
+        self._root = root
+        self._work = work
+        self._followed: dict[tuple[int, bool], BitMap] = {}  # by codec: the same bytes may be a file and a node
+        self.reached = Reached(BitMap(), BitMap())
+
+    def resolve(self, cids: list[bytes]) -> list[bytes]:
+        """Note blocks as reached; the CIDs among them whose links are still to be followed."""
+        inner: list[bytes] = []
+        for start in range(0, len(cids), LOOKUPS):
+            some = list(dict.fromkeys(cids[start : start + LOOKUPS]))
+            keys = [multihash_of(cid) for cid in some]
+            found = self._work.look_up([key for key in keys if key[0] != IDENTITY])
+            handles = iter(found)
+            if None in found:
+                raise self._incomplete(some)
+            for cid, key in zip(some, keys, strict=True):
+                kind = codec_of(cid)
+                if key[0] == IDENTITY:
+                    if kind != RAW:
+                        inner.append(cid)
+                    continue
+                if self._note(cast("int", next(handles)), kind):
+                    inner.append(cid)
+        return inner
+
+    def _note(self, handle: int, kind: int) -> bool:
+        """Whether the block's links are news."""
+        number, is_serial = (handle, True) if handle >= 0 else (-1 - handle, False)
+        self.reached[0 if is_serial else 1].add(number)
+        if kind == RAW:
+            return False
+        followed = self._followed.setdefault((kind, is_serial), BitMap())
+        if number in followed:
+            return False
+        followed.add(number)
+        return True
+
+    def _incomplete(self, cids: list[bytes]) -> IncompleteDag:
+        stored = [cid for cid in cids if multihash_of(cid)[0] != IDENTITY]
+        found = self._work.look_up([multihash_of(cid) for cid in stored])
+        missing = [cid for cid, handle in zip(stored, found, strict=True) if handle is None]  # in the order of links
+        shown = ", ".join(str(CID.from_bytes(cid)) for cid in missing[:_SHOWN])
+        more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
+        what = f"block {shown} is" if len(missing) == 1 else f"blocks {shown}{more} are"
+        return IncompleteDag(f"{CID.from_bytes(self._root)} cannot be pinned: {what} neither in the CAR nor here")
 
 
 def import_car(
@@ -275,11 +321,14 @@ def import_car(
     with store.writer() as writer:
         work = _Import(store, writer, walk=pin_roots, may_use=may_use, progress=progress)
         work.read(reader)
-        reached = [work.reach(root) for root in roots] if pin_roots else []
+        if work.kept_too_few:  # their nodes are read back, and must be catalogued for that
+            writer.flush(keep_serials=False)
         new_blocks = writer.written
-        writer.commit(
-            [Root(cid, handles, pin_name, keep_name=keep_pin_name) for cid, handles in zip(cids, reached, strict=False)]
-        )
+        pins = []
+        for cid in cids if pin_roots else ():
+            reached = work.reach(cid)
+            pins.append(Root(cid, reached.serials, pin_name, keep_name=keep_pin_name, ids=reached.ids))
+        writer.commit(pins)
     return Imported(tuple(cids), tuple(cids) if pin_roots else (), work.blocks, new_blocks, work.bytes)
 
 

@@ -84,9 +84,11 @@ class Settings(BaseSettings):
         "0: `max_upload_bytes` and 1 MiB for the form around the file.",
     )
     max_car_bytes: ByteCount = Field(
-        0,
+        32 * 1024**3,
         ge=0,
-        description="Largest CAR of `/files/car`, by which `pinfold push` sends. 0: no limit but the quota.",
+        description="Largest CAR of `/files/car`, by which `pinfold push` sends what the server lacks in one piece. "
+        "One of 32 GiB can hold 800 million blocks, a fifth of what a store can number. 0: no limit but "
+        "the quota.",
     )
     max_resumable_upload_bytes: ByteCount = Field(
         0,

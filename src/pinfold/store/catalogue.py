@@ -18,6 +18,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import lmdb
@@ -77,6 +78,11 @@ class Catalogue:
             with self._env.begin(write=True):  # no commit is under way that this stamp would speak for
                 self._write_stamp()
         return tables
+
+    @property
+    def folder(self) -> Path:
+        """The store's folder, for temporary files of its size."""
+        return self._layout.root
 
     def close(self) -> None:
         """Let go of the environment."""

@@ -83,12 +83,21 @@ def protected_ids(layout: Layout) -> BitMap:
                 with suppress(FileNotFoundError):  # its owner closed it just now
                     os.unlink(layout.sessions / name)
                 continue
-            data = b"".join(iter(lambda fd=fd: os.read(fd, 1 << 20), b""))  # type: ignore[misc]
+            _add_pairs(fd, found)
         finally:
             os.close(fd)
-        for start, count in _PAIR.iter_unpack(data[: len(data) // 8 * 8]):
-            found.add_range(start, start + count)
     return found
+
+
+def _add_pairs(fd: int, found: BitMap) -> None:
+    """Add what a session file says; a pair that is not whole yet is not relied on yet."""
+    rest = b""
+    while data := os.read(fd, 1 << 20):
+        data = rest + data
+        whole = len(data) // _PAIR.size * _PAIR.size
+        for start, count in _PAIR.iter_unpack(data[:whole]):
+            found.add_range(start, start + count)
+        rest = data[whole:]
 
 
 def _is_dead(fd: int) -> bool:

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, NamedTuple
 
@@ -42,7 +42,7 @@ from pinfold.store.sessions import Session
 _SYNC_BYTES: Final = 16 << 20  # 1 GiB is durable in 0.77 s so, in 0.90 s with 64 MiB, and in 1.18 s with one sync
 _BATCH_PINS: Final = 1000  # about 20 ms of a transaction
 _PAUSE_SECONDS: Final = 0.001  # LMDB's lock is not fair: without a pause others would wait for all batches
-_MAX_PENDING: Final = 1 << 20  # blocks kept in memory before they are catalogued: about 200 MB
+_MAX_PENDING: Final = 1 << 18  # blocks remembered by their hash before a flush: about 60 MB
 
 
 class NewBlock(NamedTuple):
@@ -71,14 +71,15 @@ class BlockRun(NamedTuple):
 
 
 class Root(NamedTuple):
-    """What is to be pinned at the end: a root and the handles of every block that it reaches."""
+    """What is to be pinned at the end: a root and every block that it reaches, by handle or by id."""
 
     cid: CID
-    handles: Sequence[int]
+    handles: Iterable[int]
     name: str = ""
     profile: str = ""
     keep_name: bool = False
     """Leave the name alone where the root is pinned already."""
+    ids: BitMap | None = None
 
 
 class Writer:
@@ -107,7 +108,10 @@ class Writer:
         self._committing = False  # pending blocks may be catalogued, and then their bytes must stay
         self._seen: dict[bytes, int] = {}  # multihash -> handle: a serial >= 0 of ours, or -1 - id of a stored block
         self._ids: array[int] = array("I")  # serial -> id, once catalogued
+        self._written = 0  # blocks whose serials were forgotten
         self._mine = BitMap()
+        self._twice = BitMap()  # ids of blocks that we wrote and another session catalogued first
+        self._relied = BitMap()  # ids of stored blocks that the session protects
         self._unsynced = 0
         self._syncer: ThreadPoolExecutor | None = None
         self._syncs: list[Future[None]] = []
@@ -207,18 +211,17 @@ class Writer:
 
     @property
     def is_full(self) -> bool:
-        """Whether so many blocks wait that ``flush`` is due; call it when no ``put`` runs."""
-        return len(self._pending) >= _MAX_PENDING
+        """Whether so many blocks are remembered that ``flush`` is due; call it when no ``put`` runs."""
+        return len(self._seen) >= _MAX_PENDING
 
     @property
     def written(self) -> int:
         """Blocks that this session brought."""
-        return len(self._ids) + len(self._pending)
+        return self._written + len(self._ids) + len(self._pending)
 
-    @property
-    def mine(self) -> BitMap:
-        """Ids of the blocks that this session has written and flushed."""
-        return self._mine
+    def brought(self, block_id: int) -> bool:
+        """Whether this session has written and flushed a block, perhaps just after another session did."""
+        return block_id in self._mine or block_id in self._twice
 
     def _segment(self) -> HeldSegment:
         if self._held and self._held[-1].end < SEAL_BYTES:
@@ -253,7 +256,9 @@ class Writer:
         if not found:
             return
         self._require_whole(list(found), ends)
-        self._session.protect((block_id, 1) for block_id in found.values())
+        fresh = BitMap(found.values()) - self._relied - self._mine
+        self._session.protect(_ranges(fresh))
+        self._relied |= fresh
         with catalogue.read() as txn:
             if (
                 txn.get(GC_CONDEMNED, db=catalogue.meta) is not None
@@ -310,11 +315,17 @@ class Writer:
 
     # -- the end -------------------------------------------------------------------------------------------------
 
-    def flush(self) -> None:
-        """Make everything so far durable and known, but not pinned; this session keeps it from gc."""
+    def flush(self, *, keep_serials: bool = True) -> None:
+        """Make everything so far durable and known, but not pinned; this session keeps it from gc.
+
+        Without ``keep_serials`` the handles >= 0 that were given end here, and so does the memory that they take.
+        """
         with self._lock:
             self._catalogue_pending(())
             self._seen.clear()
+            if not keep_serials:
+                self._written += len(self._ids)
+                del self._ids[:]
 
     def commit(self, roots: Sequence[Root] = ()) -> None:
         """Make everything durable and known, and the roots pinned recursively.
@@ -334,6 +345,8 @@ class Writer:
             profile = root.profile or (old.profile if old else "")
             table = self._ids
             ids = BitMap([table[handle] if handle >= 0 else -1 - handle for handle in root.handles])
+            if root.ids is not None:
+                ids |= root.ids
             created = old.created_at if old else now
             pins.append(NewPin(root.cid, PinMode.RECURSIVE, name, created, profile, ids))
         self._pins.put(txn, pins)
@@ -362,6 +375,7 @@ class Writer:
                     if not lonely:
                         self._session.protect([(first, len(ids))])
                 theirs = insert(catalogue, txn, blocks, batch, ids)
+                self._twice |= theirs
                 if theirs and not lonely:
                     self._session.protect((block_id, 1) for block_id in theirs)
                 if last:
@@ -444,3 +458,17 @@ class Writer:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.rollback()
+
+
+def _ranges(ids: BitMap) -> Iterator[tuple[int, int]]:
+    """The ids as (first, count) of those that follow each other."""
+    first = count = 0
+    for block_id in ids:
+        if count and block_id == first + count:
+            count += 1
+            continue
+        if count:
+            yield first, count
+        first, count = block_id, 1
+    if count:
+        yield first, count

@@ -254,7 +254,7 @@ async def upload_car(
     files: FilesService = request.app.state.services.files
     await files.check(caller, wish)
     async with await files.receive(caller, room_for(_length(request), is_form=False)) as receiving:
-        await receiving.begin_car()
+        await receiving.begin_car(_length(request))
         async for chunk in body_of(request):
             await receiving.write(chunk)
         return _answer(response, await _recorded(request, receiving, wish))

@@ -24,6 +24,7 @@ from pinfold.core.errors import BlockCorrupt, BlockTooLarge, InvalidCID, Invalid
 
 READ_BYTES: Final = 1024 * 1024
 MAX_CID_BYTES: Final = 256  # an identity CID of 128 bytes and the longest digests fit well
+_RUN_RECORDS: Final = 1 << 14  # of tiny blocks a run would have 150,000, whose columns are larger than the bytes
 _MAX_SECTION_BYTES: Final = MAX_BLOCK_BYTES + MAX_CID_BYTES
 
 
@@ -64,7 +65,7 @@ def parse_run(buffer: bytearray, end: int, offset: int) -> Run:
     codecs: list[int] = []
     at = 0
     try:
-        while at < end:
+        while at < end and len(starts) < _RUN_RECORDS:
             size = buffer[at]
             begin = at + 1
             if size >= 0x80:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import math
 import struct
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import chain
 from typing import Any, Final, NoReturn
 
@@ -26,6 +28,9 @@ _UINT, _NEGATIVE, _BYTES, _TEXT, _LIST, _MAP, _TAG = range(7)
 _FALSE, _TRUE, _NULL, _DOUBLE = 20, 21, 22, 27
 _LINK_TAG: Final = 42
 _LINK_HEAD: Final = b"\xd8\x2a"
+_LARGE_BYTES: Final = 64 << 10
+_large: Final = threading.Lock()
+"""Two MiB of empty maps are 150 MB of objects: links of large blocks are looked for in one thread at a time."""
 _SMALLEST: Final = {24: 24, 25: 1 << 8, 26: 1 << 16, 27: 1 << 32}  # what needs that many bytes
 
 
@@ -53,11 +58,21 @@ def links(data: bytes) -> list[bytes]:
 
     Raises:  MalformedBlock for what else ``decode`` refuses.
     """
-    return _read(data, "surrogateescape")[1]
+    import libipld
+
+    with _large if len(data) > _LARGE_BYTES else nullcontext():
+        try:
+            value = libipld.decode_dag_cbor(data)
+            if libipld.encode_dag_cbor(value) == data:
+                # Nothing is nested deeper than there are bytes; most nodes of most DAGs end here.
+                return [] if len(data) <= MAX_DEPTH and _LINK_HEAD not in data else _links_in(data, value)
+        except (ValueError, OverflowError, RecursionError, PinfoldError):
+            pass
+        return _read_strictly(data, "surrogateescape")[1]
 
 
-def _read(data: bytes, errors: str = "strict") -> tuple[Value, list[bytes]]:
-    """The value and its links; ``errors`` says what becomes of strings that are not UTF-8."""
+def _read(data: bytes) -> tuple[Value, list[bytes]]:
+    """The value and its links."""
     import libipld  # a compiled module that runs over files and folders never need
 
     try:
@@ -66,7 +81,29 @@ def _read(data: bytes, errors: str = "strict") -> tuple[Value, list[bytes]]:
             return _restore_links(data, value)
     except (ValueError, OverflowError, RecursionError, PinfoldError):
         pass
-    return _read_strictly(data, errors)
+    return _read_strictly(data, "strict")
+
+
+def _links_in(data: bytes, value: Value) -> list[bytes]:
+    """The links in what libipld read, in order."""
+    from libipld import encode_dag_cbor
+
+    may_link = _LINK_HEAD in data
+    found: list[bytes] = []
+    walk: list[Iterator[Value]] = [iter((value,))]
+    while walk:
+        for item in walk[-1]:
+            if isinstance(item, list | dict):
+                if len(walk) > MAX_DEPTH:
+                    raise MalformedBlock(f"no valid dag-cbor: it is nested deeper than {MAX_DEPTH}")
+                if item:
+                    walk.append(iter(item.values() if isinstance(item, dict) else item))
+                    break
+            elif may_link and isinstance(item, bytes) and encode_dag_cbor(item)[:2] == _LINK_HEAD:
+                found.append(check_cid(item))
+        else:
+            walk.pop()
+    return found
 
 
 def _restore_links(data: bytes, value: Value) -> tuple[Value, list[bytes]]:

@@ -26,7 +26,7 @@ from pinfold.core.pin import PinMode
 from pinfold.node import Node
 from pinfold.node.model import Added, AddOptions
 from pinfold.services.files.car_roots import describe_root
-from pinfold.services.files.model import Stored
+from pinfold.services.files.model import RAISE_CAR_LIMIT, Stored
 from pinfold.services.files.pipe import BytePipe
 from pinfold.services.files.several import Cancelled, Entries, FilesUpload, FolderUpload
 from pinfold.services.files.slots import Slots
@@ -140,6 +140,11 @@ class Intake:
         await asyncio.to_thread(self._threads.shutdown)
 
 
+def car_too_large(max_bytes: int) -> PayloadTooLarge:
+    """The refusal of a CAR that is over the limit."""
+    return PayloadTooLarge(f"the CAR is over the limit of {max_bytes:,} bytes", hint=RAISE_CAR_LIMIT)
+
+
 class CarUpload:
     """One CAR on its way into the node."""
 
@@ -153,7 +158,7 @@ class CarUpload:
         """More of the CAR.  Raises: PayloadTooLarge, and what is wrong with the CAR, as soon as that is known."""
         self._size_bytes += len(data)
         if self._max_bytes and self._size_bytes > self._max_bytes:
-            raise PayloadTooLarge(f"the CAR is over the limit of {self._max_bytes:,} bytes")
+            raise car_too_large(self._max_bytes)
         if self._taken.done():
             self._taken.result()
         await self._pipe.send(data)

@@ -22,6 +22,9 @@ SEND_IN_PARTS = (
 """What somebody can do whose file is too large for one upload."""
 
 
+RAISE_CAR_LIMIT = "The operator can raise max_car_bytes (PINFOLD_MAX_CAR_BYTES; 0 is no limit)."
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A file or folder whose blocks are in the node, pinned and durable, and of which no row speaks yet."""

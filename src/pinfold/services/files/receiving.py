@@ -71,9 +71,9 @@ class Receiving:
             )
         await self._upload.begin(path[1:])
 
-    async def begin_car(self) -> None:
-        """A CAR, which what the caller keeps already may complete."""
-        self._upload = await self._files.open_car(self._caller)
+    async def begin_car(self, announced_bytes: int | None) -> None:
+        """A CAR, which what the caller keeps already may complete.  Raises: PayloadTooLarge, before it is read."""
+        self._upload = await self._files.open_car(self._caller, announced_bytes)
 
     async def write(self, data: bytes) -> None:
         """More of what was begun last.  Raises: PayloadTooLarge, QuotaExceeded, StoreFull, MalformedCar and its kin."""

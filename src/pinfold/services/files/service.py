@@ -15,7 +15,7 @@ from pinfold.db.files import Edit, NewFile
 from pinfold.node import Node
 from pinfold.services.accounts import Caller
 from pinfold.services.clock import Clock, utc_now
-from pinfold.services.files.intake import AnyUpload, CarUpload, Intake
+from pinfold.services.files.intake import AnyUpload, CarUpload, Intake, car_too_large
 from pinfold.services.files.model import FileRecord, FilesPage, FileStats, Popular, Stored, TypeStats, Wish
 from pinfold.services.files.receiving import Receiving
 from pinfold.services.files.visibility import Visibility
@@ -69,8 +69,13 @@ class FilesService:
         room = await self._limits.reserve(caller, reserved_bytes, 1)
         return Receiving(self, caller, room, reserved_bytes)
 
-    async def open_car(self, caller: Caller) -> CarUpload:
-        """A writer for a CAR, which only what ``caller``'s organisation keeps already may complete."""
+    async def open_car(self, caller: Caller, announced_bytes: int | None = None) -> CarUpload:
+        """A writer for a CAR, which only what ``caller``'s organisation keeps already may complete.
+
+        Raises:  PayloadTooLarge, where the announced length is over the limit already.
+        """
+        if announced_bytes and self._max_car_bytes and announced_bytes > self._max_car_bytes:
+            raise car_too_large(self._max_car_bytes)
         organisation_id = caller.organisation_id
         return await self.intake.open_car(
             organisation_id, lambda: self._visibility.of(organisation_id), self._max_car_bytes

@@ -107,7 +107,7 @@ def test_the_tour_prints_what_the_readme_shows(pinfold: Pinfold) -> None:
     tour, node = list(typed("A tour")), list(typed("The node by itself"))
     assert (len(tour), len(node)) == (13, 6)
     with Up(pinfold) as up:
-        assert up.printed_token
+        assert up.first_token
         shell = Shell(pinfold, up)
         for command, output in (*tour, *node):
             printed = shell.type(command)

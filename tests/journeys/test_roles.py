@@ -65,7 +65,7 @@ def fleet(pinfold: Pinfold, **settings: str) -> Iterator[Fleet]:
         for up in started.values():
             stack.enter_context(up)
         assert len(started) == len(roles)
-        tokens = [up.printed_token for up in started.values() if up.printed_token]
+        tokens = [up.first_token for up in started.values() if up.first_token]
         assert len(tokens) == 1, "the first token is printed once, by one of them"
         yield Fleet([started[0], started[1]], [started[2], started[3]], started[4], tokens[0])
 
@@ -128,7 +128,7 @@ def test_a_postgresql_gets_its_schema_by_command_only(pinfold: Pinfold, postgres
     assert pinfold("db", "upgrade", *at).out.startswith("nothing to do")
     assert pinfold("db", "upgrade", "--check", "--json", *at).json["upgraded"] is False
     with Up(pinfold, database_url=postgres_url) as up:
-        assert up.printed_token
+        assert up.first_token
         up.until_pinned(up.upload(b"on PostgreSQL")["cid"])
         assert up.stop() == 0
     assert not (pinfold.data_dir / "platform.sqlite3").exists()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import random
+import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import threading
 import time
@@ -15,10 +17,11 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
+import pexpect
 import pytest
 
 from pinfold.core.cid import CID
-from tests.support.cli import Pinfold
+from tests.support.cli import TIMEOUT_S, Pinfold
 from tests.support.up import PATIENCE_S, ColdUp, Up
 
 UPLOAD = "/api/v1/files/upload"
@@ -35,8 +38,9 @@ def pins(pinfold: Pinfold) -> set[str]:
 def test_an_upload_is_pinned_served_and_still_there_after_a_restart(pinfold: Pinfold) -> None:
     data = random.Random(1).randbytes(3 << 20)
     with ColdUp(pinfold) as up:
-        assert up.printed_token
-        assert f"export TOKEN={up.printed_token}" in up.banner
+        assert up.first_token
+        file = pinfold.data_dir / "first-token"
+        assert f'export TOKEN="$(cat {file})"' in up.banner
         record = up.upload(data, "data.bin")
         assert record["pinStatus"] == "queued"
         assert up.until_pinned(record["cid"])["status"] == "healthy"
@@ -47,11 +51,14 @@ def test_an_upload_is_pinned_served_and_still_there_after_a_restart(pinfold: Pin
         assert up.gateway.get(path, headers={"Range": f"bytes={len(data)}-"}).status_code == 416
         token = up.token
         assert up.stop() == 0
-    assert token not in up.log
+    assert token not in up.log + up.banner
+    assert str(file) in up.log
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert pinfold("cat", record["cid"]).stdout == data
     with Up(pinfold, token=token) as up:
-        assert up.printed_token is None
-        assert token not in up.banner
+        assert up.first_token is None
+        assert token not in up.banner + up.log
+        assert "the file with the first token is still there" in up.log
         assert up.api.get(f"/api/v1/files/{record['id']}").json()["data"]["pinStatus"] == "pinned"
         assert up.gateway.get(path).content == data
         assert up.api.delete(f"/api/v1/files/{record['id']}").status_code == 200
@@ -213,7 +220,7 @@ def test_a_kill_in_the_middle_of_an_upload_loses_nothing_and_leaves_nothing(pinf
         pushing.join(PATIENCE_S)
         token = up.token
     with Up(pinfold, token=token) as up:
-        assert up.printed_token is None
+        assert up.first_token is None
         assert up.until_pinned(kept["cid"])["healthy_replicas"] == 1
         assert up.api.get("/api/v1/files").json()["pagination"]["total"] == 1
         assert up.gateway.get(f"/ipfs/{kept['cid']}").content == b"acknowledged before"
@@ -291,6 +298,25 @@ def test_curl_s_command_of_the_banner_works_as_it_is_printed(pinfold: Pinfold) -
         script = "\n".join(lines)
         done = subprocess.run(["sh", "-ec", script], check=True, cwd=pinfold.work, capture_output=True, text=True)
         assert '"pinStatus":"queued"' in done.stdout, done.stderr
+
+
+def test_on_a_terminal_the_first_token_is_shown_and_kept_in_no_file(pinfold: Pinfold) -> None:
+    program, *rest = pinfold.command("up", "--api-address", "0.0.0.0:0", "--gateway-address", "127.0.0.1:0")
+    environment = {**pinfold.environment, "PINFOLD_LOG_FORMAT": "json"}
+    child = pexpect.spawn(program, rest, cwd=str(pinfold.work), env=environment, timeout=TIMEOUT_S, encoding="utf-8")
+    try:
+        child.expect(r"on every address of this machine: 0\.0\.0\.0:\d+")
+        child.expect(r"    (pf_[\w-]{43})\r\n")
+        assert isinstance(child.match, re.Match)
+        token = child.match[1]
+        child.expect_exact(f"export TOKEN={token}")
+        child.expect_exact("stops it")
+        child.kill(signal.SIGTERM)
+        child.expect(pexpect.EOF)
+        assert token not in str(child.before)
+    finally:
+        child.close(force=True)
+    assert not (pinfold.data_dir / "first-token").exists()
 
 
 def test_log_lines_are_json_and_tell_no_token(pinfold: Pinfold) -> None:

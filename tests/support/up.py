@@ -52,9 +52,9 @@ class Up:
         self.api_url = self._address("API") if role in ("up", "api") else ""
         self.gateway_url = self._address("gateway") if role in ("up", "gateway") else ""
         self.status_url = self._address("status") if "status_address" in settings else ""
-        printed = re.search(r"^ +(pf_[\w-]{43})$", self.banner, re.MULTILINE)
-        self.printed_token = printed[1] if printed else None
-        self.token = self.printed_token or token
+        named = re.search(r"Your token is in (.+), which only you can read", self.banner)
+        self.first_token = Path(named[1]).read_text().strip() if named else None
+        self.token = self.first_token or token
         self.api = httpx.Client(
             base_url=self.api_url, headers={"Authorization": f"Bearer {self.token}"}, timeout=TIMEOUT_S
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 from pinfold.app.doors import Door
 from pinfold.app.roles import EVERY_ROLE, Role
@@ -11,28 +13,52 @@ from pinfold.settings.values import Address
 from pinfold.version import __version__
 
 
-def banner(settings: Settings, roles: frozenset[Role], addresses: Mapping[Door, Address], *, token: str | None) -> str:
-    """Addresses, the token where it is new, and a first command to try where there is an API."""
+def banner(
+    settings: Settings,
+    roles: frozenset[Role],
+    addresses: Mapping[Door, Address],
+    *,
+    token: str | None = None,
+    token_file: Path | None = None,
+) -> str:
+    """Addresses, the token or its file where it is new, and a first command to try where there is an API."""
     what = "Pinfold" if roles == EVERY_ROLE else f"Pinfold's {' and '.join(sorted(roles))}"
     lines = [f"{what} {__version__} is up.", ""]
     if Door.GATEWAY in addresses:
-        lines.append(f"  gateway  http://{reachable(addresses[Door.GATEWAY])}")
+        lines.append(f"  gateway  {_shown(addresses[Door.GATEWAY])}")
     if Door.API in addresses:
-        lines.append(f"  API      http://{reachable(addresses[Door.API])}   (described at /docs)")
+        lines.append(f"  API      {_shown(addresses[Door.API], 'described at /docs')}")
     if Door.STATUS in addresses:
-        lines.append(f"  status   http://{reachable(addresses[Door.STATUS])}   (/ping, /health, /ready, /metrics)")
+        lines.append(f"  status   {_shown(addresses[Door.STATUS], '/ping, /health, /ready, /metrics')}")
     lines += [f"  data     {settings.data_dir}", ""]
     if token is not None:
         lines += ["  Your token, shown this once (only its hash is kept):", "", f"    {token}", ""]
+    if token_file is not None:
+        lines += [
+            f"  Your token is in {token_file}, which only you can read: keep it elsewhere and delete the file.",
+            "",
+        ]
     if Door.API in addresses:
+        export = token or "pf_…   # the token that the first start made"
+        if token_file is not None:
+            export = f'"$(cat {shlex.quote(str(token_file))})"'
         upload = f"http://{reachable(addresses[Door.API])}/api/v1/files/upload"
         lines += [
             "  Try:",
-            f"    export TOKEN={token or 'pf_…   # the token that the first start printed'}",
+            f"    export TOKEN={export}",
             f'    curl -H "Authorization: Bearer $TOKEN" -F file=@README.md {upload}',
             "",
         ]
     return "\n".join([*lines, "  Ctrl-C stops it.", ""])
+
+
+def _shown(address: Address, note: str = "") -> str:
+    """The address as a link for this machine, and that it listens at more where it does."""
+    near = reachable(address)
+    notes = [note] if note else []
+    if near != address:
+        notes.append(f"on every address of this machine: {address}")
+    return f"http://{near}" + (f"   ({'; '.join(notes)})" if notes else "")
 
 
 def reachable(address: Address) -> Address:

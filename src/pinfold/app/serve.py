@@ -20,10 +20,10 @@ import uvloop
 from pinfold.app import hold, listen
 from pinfold.app.banner import banner
 from pinfold.app.doors import Door, doors
+from pinfold.app.first_token import FirstToken, make_first_token
 from pinfold.app.roles import EVERY_ROLE, Role
-from pinfold.app.wiring import Parts, assemble
+from pinfold.app.wiring import assemble
 from pinfold.settings import Settings, unknown_in_environment
-from pinfold.settings.values import Address
 from pinfold.telemetry import configure, fields, logger
 
 log = logger("app")
@@ -31,9 +31,16 @@ log = logger("app")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(settings: Settings, roles: frozenset[Role] = EVERY_ROLE, *, announce: Callable[[str], None]) -> None:
+def run(
+    settings: Settings,
+    roles: frozenset[Role] = EVERY_ROLE,
+    *,
+    announce: Callable[[str], None],
+    on_terminal: bool = False,
+) -> None:
     """Run until SIGTERM or SIGINT; ``announce`` is called once, with the banner, when requests are answered.
 
+    Only a banner that a person reads ``on_terminal`` has the first token; else it is in a file that the banner names.
     Every role at once needs the data folder alone; a process of fewer roles shares it with others.
 
     Raises:  PinfoldError (an address in use), InvalidSetting, StoreInUse, StoreError and its kinds.
@@ -48,7 +55,7 @@ def run(settings: Settings, roles: frozenset[Role] = EVERY_ROLE, *, announce: Ca
             door: stack.enter_context(listen.bind(address, door)) for door, address in doors(settings, roles).items()
         }
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
-        runner.run(_serve(settings, roles, held, sockets, announce))
+        runner.run(_serve(settings, roles, held, sockets, announce, on_terminal))
 
 
 async def _serve(
@@ -57,6 +64,7 @@ async def _serve(
     held: hold.Hold,
     sockets: dict[Door, socket.socket],
     announce: Callable[[str], None],
+    on_terminal: bool,
 ) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -73,7 +81,10 @@ async def _serve(
         serving = [asyncio.create_task(one.serve(sockets=[sockets[door]])) for door, one in servers.items()]
         while not all(one.started for one in servers.values()) and not any(task.done() for task in serving):
             await asyncio.sleep(0.01)
-        announce(await _banner(settings, roles, addresses, parts))
+        first_token = FirstToken()
+        if Role.API in roles:
+            first_token = await make_first_token(parts.accounts, settings.data_dir, on_terminal=on_terminal)
+        announce(banner(settings, roles, addresses, token=first_token.shown, token_file=first_token.file))
         first = asyncio.create_task(stopping.wait())
         await asyncio.wait([first, *serving], return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
@@ -83,11 +94,6 @@ async def _serve(
         await asyncio.gather(*serving)
         first.cancel()
     log.info("stopped")
-
-
-async def _banner(settings: Settings, roles: frozenset[Role], addresses: dict[Door, Address], parts: Parts) -> str:
-    token = await parts.accounts.make_owner_token() if Role.API in roles else None
-    return banner(settings, roles, addresses, token=token)
 
 
 def _hurry_at_second_signal(loop: asyncio.AbstractEventLoop, servers: list[listen.QuietServer]) -> None:

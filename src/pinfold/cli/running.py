@@ -48,7 +48,7 @@ def run_roles(*roles: str, **settings: object) -> None:
     from pinfold.app.serve import run
     from pinfold.settings import load
 
-    run(load(settings), frozenset(map(Role, roles)) or EVERY_ROLE, announce=_announce)
+    run(load(settings), frozenset(map(Role, roles)) or EVERY_ROLE, announce=_announce, on_terminal=sys.stdout.isatty())
 
 
 def _announce(banner: str) -> None:

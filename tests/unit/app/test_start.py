@@ -23,6 +23,8 @@ def test_the_token_is_shown_once_and_the_command_is_whole(tmp_path: Path) -> Non
     first = banner(load({"data_dir": tmp_path}), EVERY_ROLE, EVERYTHING, token="pf_secret")
     assert "    pf_secret\n" in first
     assert "http://127.0.0.1:3000/api/v1/files/upload" in first
+    kept = banner(load({"data_dir": tmp_path}), EVERY_ROLE, EVERYTHING, token_file=tmp_path / "first token")
+    assert f"""export TOKEN="$(cat '{tmp_path}/first token')\"""" in kept
     again = banner(load({"data_dir": tmp_path}), EVERY_ROLE, EVERYTHING, token=None)
     assert "secret" not in again
     assert "export TOKEN=" in again
@@ -62,6 +64,12 @@ def test_addresses_that_mean_every_one_are_shown_as_one_that_can_be_called() -> 
     assert str(reachable(Address("0.0.0.0", 1))) == "127.0.0.1:1"
     assert str(reachable(GATEWAY)) == "[::1]:8080"
     assert reachable(API) == API
+
+
+def test_a_server_that_listens_everywhere_does_not_name_this_machine_alone(tmp_path: Path) -> None:
+    told = banner(load({"data_dir": tmp_path}), EVERY_ROLE, {Door.API: Address("0.0.0.0", 3000), Door.GATEWAY: API})
+    assert "http://127.0.0.1:3000   (described at /docs; on every address of this machine: 0.0.0.0:3000)" in told
+    assert told.count("every address") == 1
 
 
 def test_a_data_folder_is_held_by_one_and_free_again_afterwards(tmp_path: Path) -> None:

@@ -34,8 +34,10 @@ def command(
 ) -> None:
     """Start the gateway, the API and a worker on this machine.
 
-    The first start prints the token for the API.  Ctrl-C or SIGTERM stops it cleanly.  Every setting may also stand in
-    pinfold.toml in the data folder, or in the environment as PINFOLD_NAME; flags win over both.
+    The first start makes a token for the API.  On a terminal it is printed; else it is in the file first-token in the
+    data folder, which the log names: delete that when the token is kept elsewhere.  Ctrl-C or SIGTERM stops it cleanly.
+    Every setting may also stand in pinfold.toml in the data folder, or in the environment as PINFOLD_NAME; flags win
+    over both.
 
     Example:
       pinfold up

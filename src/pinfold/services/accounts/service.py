@@ -55,12 +55,16 @@ class AccountsService:
         """Uses that wait to be written down."""
         self._noting: asyncio.Task[None] | None = None
 
-    async def make_owner_token(self) -> str | None:
-        """The first token, where none existed yet, the only time it is ever seen; else None.
+    async def is_unclaimed(self) -> bool:
+        """Whether ``make_owner_token`` would make the first token."""
+        return await self._database.everybody.read(_is_unclaimed, self._administrator_email)
+
+    async def make_owner_token(self, token: str | None = None) -> str | None:
+        """The first token, ``token`` if given, where none existed yet, the only time it is ever seen; else None.
 
         With it come the first organisation and its owner, the server's administrator, who has no password yet.
         """
-        token = secret.new_token()
+        token = token or secret.new_token()
         try:
             is_first = await self._database.everybody.write(
                 _make_first, token, self._administrator_email, self._clock()
@@ -244,8 +248,16 @@ def _scopes(given: tuple[str, ...], role: Role | None, is_administrator: bool) -
 _KNOWN: Final = frozenset(map(str, Scope))
 
 
+def _has_administrator(session: Session, email: str) -> bool:
+    return users.by_email(session, email) is not None or users.count_administrators(session) > 0
+
+
+def _is_unclaimed(session: Session, email: str) -> bool:
+    return not _has_administrator(session, email) and not tokens.count(session)
+
+
 def _make_first(session: Session, token: str, email: str, now: datetime) -> bool:
-    if users.by_email(session, email) is not None or users.count_administrators(session):
+    if _has_administrator(session, email):
         return False
     organisation = organisations.first(session) or organisations.insert(session, "default", "default", "unlimited", now)
     change = changes.begin_for(session, organisation.id, SYSTEM, now)

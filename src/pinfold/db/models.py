@@ -640,6 +640,7 @@ class WebhookDeliveryRow(Base, OwnedByTenant):
     __table_args__ = (
         CheckConstraint("status IN ('queued', 'delivered', 'failed')", name="status"),
         Index(None, "status", "due_at"),
+        Index(None, "status", "webhook_id", "due_at"),
         Index(None, "webhook_id", "number"),
         Index(None, "event_id"),
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from pinfold.db.dialect import for_update
 from pinfold.db.identifiers import new_id
 from pinfold.db.models import WebhookDeliveryRow, WebhookEventRow, WebhookRow
+from pinfold.db.webhook_turns import NOBODY, UNSHARED, Leased, Passed, Shares, is_free, next_due
+
+__all__ = ["NOBODY", "UNSHARED", "Leased", "Passed", "Shares"]
 
 # -- webhooks ----------------------------------------------------------------------------------------------------------
 
@@ -135,58 +136,21 @@ def delivery(session: Session, webhook_id: str, delivery_id: str) -> tuple[Webho
 
 # -- delivering, for all organisations ---------------------------------------------------------------------------------
 
-Leased = tuple[WebhookDeliveryRow, WebhookRow, WebhookEventRow]
-
-
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """Webhooks that get nothing for the moment."""
-
-    over: frozenset[str] = frozenset()
-    """Nothing at all."""
-    but_by_hand: frozenset[str] = frozenset()
-    """Nothing but what somebody asked for by hand, the first time that it is tried: a resend, a test."""
-
-    def leave(self, statement: Any) -> Any:
-        """The statement about deliveries, their webhooks and events, without what is passed over."""
-        if self.over:
-            statement = statement.where(WebhookDeliveryRow.webhook_id.not_in(self.over))
-        if self.but_by_hand:
-            # The deliveries that an event begins with are as old as it is; one that is sent again is younger.
-            by_hand = or_(
-                WebhookDeliveryRow.created_at > WebhookEventRow.created_at, WebhookEventRow.kind == "webhook.test"
-            )
-            statement = statement.where(
-                or_(
-                    WebhookDeliveryRow.webhook_id.not_in(self.but_by_hand),
-                    and_(WebhookDeliveryRow.attempts == 0, by_hand),
-                )
-            )
-        return statement
-
-
-NOBODY: Final = Passed()
-
 
 def lease(
-    session: Session, owner: str, limit: int, now: datetime, until: datetime, passed: Passed = NOBODY
+    session: Session,
+    owner: str,
+    limit: int,
+    now: datetime,
+    until: datetime,
+    passed: Passed = NOBODY,
+    shares: Shares = UNSHARED,
 ) -> Sequence[Leased]:
-    """Up to ``limit`` due deliveries that nobody holds and that are not ``passed`` over, now held by ``owner``."""
-    statement: Any = passed.leave(
-        select(WebhookDeliveryRow, WebhookRow, WebhookEventRow)
-        .join(WebhookRow, WebhookRow.id == WebhookDeliveryRow.webhook_id)
-        .join(WebhookEventRow, WebhookEventRow.id == WebhookDeliveryRow.event_id)
-        .where(
-            WebhookDeliveryRow.status == "queued",
-            WebhookDeliveryRow.due_at <= now,
-            or_(WebhookDeliveryRow.lease_expires_at.is_(None), WebhookDeliveryRow.lease_expires_at <= now),
-            WebhookRow.status == "active",
-        )
-        .order_by(WebhookDeliveryRow.due_at, WebhookDeliveryRow.number)
-        .limit(limit)
-    )
-    locked = for_update(statement, skip_locked=True, of=WebhookDeliveryRow)
-    rows: list[Leased] = [(row[0], row[1], row[2]) for row in session.execute(locked)]
+    """Up to ``limit`` due deliveries within the shares of their organisations, now held by ``owner``.
+
+    Deliveries that another process holds, and those that are ``passed`` over, stay where they are.
+    """
+    rows = next_due(session, limit, now, passed, shares)
     for leased, _, _ in rows:
         leased.lease_owner = owner
         leased.lease_expires_at = until
@@ -247,7 +211,7 @@ def seconds_to_next(session: Session, now: datetime, passed: Passed = NOBODY) ->
     """How long until a delivery that nobody holds and that is not ``passed`` over is due; None where there is none."""
     statement = select(WebhookDeliveryRow.due_at).where(
         WebhookDeliveryRow.status == "queued",
-        or_(WebhookDeliveryRow.lease_expires_at.is_(None), WebhookDeliveryRow.lease_expires_at <= now),
+        is_free(now),
     )
     if passed != NOBODY:
         joined = statement.join(WebhookEventRow, WebhookEventRow.id == WebhookDeliveryRow.event_id)

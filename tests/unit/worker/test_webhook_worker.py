@@ -15,7 +15,7 @@ from pinfold.db.changes import SYSTEM
 from pinfold.services.accounts import Caller
 from pinfold.services.webhooks import Deliverer, WebhooksService
 from pinfold.services.webhooks.jobs import TIMEOUT_S
-from pinfold.services.webhooks.model import Delivery, secret_text
+from pinfold.services.webhooks.model import Delivery, EventKind, secret_text
 from pinfold.worker import WebhookWorker
 from tests.support.receiver import Receiver
 from tests.support.tenants import make_organisation
@@ -31,21 +31,23 @@ def database(database_url: str, tmp_path: Path) -> Iterator[Database]:
 
 
 class House:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, slug: str = "one") -> None:
         self.database = database
-        organisation_id = database.everybody.write_now(make_organisation, "one")
+        organisation_id = database.everybody.write_now(make_organisation, slug)
         self.caller = Caller("t", "tests", organisation_id, frozenset())
         self.service = WebhooksService(database)
         self.receivers: dict[str, Receiver] = {}
 
     async def webhook(self, name: str) -> tuple[str, Receiver]:
         """The id of a webhook that wants one kind of its own, and who gets it."""
-        made, secret = await self.service.create(self.caller, f"https://{name}.example/", "", [name])
-        self.receivers[f"{name}.example"] = receiver = Receiver(secret_text(secret))
+        host = f"{name}.{self.caller.organisation_id}.example"
+        made, secret = await self.service.create(self.caller, f"https://{host}/", "", [name])
+        self.receivers[host] = receiver = Receiver(secret_text(secret))
         return made.id, receiver
 
-    def worker(self, **options: float) -> WebhookWorker:
-        mounts = {f"https://{host}": httpx.ASGITransport(one) for host, one in self.receivers.items()}
+    def worker(self, *, others: Sequence[House] = (), **options: float) -> WebhookWorker:
+        receivers = {host: one for house in (self, *others) for host, one in house.receivers.items()}
+        mounts = {f"https://{host}": httpx.ASGITransport(one) for host, one in receivers.items()}
         client = httpx.AsyncClient(mounts=mounts, transport=httpx.MockTransport(_unreachable))
         deliverer = Deliverer(
             self.database, owner="worker", client=client, timeout_s=options.get("timeout_s", TIMEOUT_S)
@@ -261,5 +263,83 @@ def test_what_a_killed_worker_held_is_delivered_once_its_lease_ends(house: House
         worker.stop()
         await running
         assert await house.statuses(webhook) == ["delivered"]
+
+    asyncio.run(go())
+
+
+def test_an_organisation_with_many_slow_receivers_holds_up_no_other(house: House) -> None:
+    async def go() -> None:
+        goes_on = asyncio.Event()
+
+        async def hang() -> Response:
+            await goes_on.wait()
+            return Response()
+
+        kinds = [one.value for one in EventKind][:12]
+        slow = [(await house.webhook(kind))[1] for kind in kinds]
+        for receiver in slow:
+            receiver.answer = hang
+        for kind in kinds:
+            for _ in range(5):
+                await house.tell(kind)
+        other = House(house.database, "other")
+        _, quick = await other.webhook("pin.failed")
+        worker = house.worker(at_once=16, others=(other,))
+        running = asyncio.create_task(worker.run())
+        async with asyncio.timeout(10):
+            while sum(len(receiver.got) for receiver in slow) < 5:
+                await asyncio.sleep(0.01)
+        for number in range(1, 21):
+            await other.tell("pin.failed")
+            await quick.until(number)
+        assert sum(len(receiver.got) for receiver in slow) == 5, "an organisation has its share and no more"
+        goes_on.set()
+        worker.stop()
+        await running
+
+    asyncio.run(go())
+
+
+def test_slow_receivers_of_many_organisations_leave_places_to_those_that_answer(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pinfold.worker.webhooks._SLOW_S", 0.02)
+
+    async def go() -> None:
+        goes_on = asyncio.Event()
+
+        async def late() -> Response:
+            await asyncio.sleep(0.03)
+            return Response()
+
+        async def hang() -> Response:
+            await goes_on.wait()
+            return Response()
+
+        slow = [House(house.database, f"slow-{number}") for number in range(4)]
+        receivers = [(await one.webhook("pin.failed"))[1] for one in slow]
+        for receiver, one in zip(receivers, slow, strict=True):
+            receiver.answer = late
+            await one.tell("pin.failed")
+        _, quick = await house.webhook("pin.failed")
+        worker = house.worker(at_once=8, others=slow)
+        running = asyncio.create_task(worker.run())
+        async with asyncio.timeout(10):
+            while len(worker._slow) < 4:
+                await asyncio.sleep(0.01)
+        for receiver, one in zip(receivers, slow, strict=True):
+            receiver.answer = hang
+            for _ in range(4):
+                await one.tell("pin.failed")
+        async with asyncio.timeout(10):
+            while sum(len(receiver.got) for receiver in receivers) < 4 + 4:
+                await asyncio.sleep(0.01)
+        for number in range(1, 6):
+            await house.tell("pin.failed")
+            await quick.until(number)
+        assert sum(len(receiver.got) for receiver in receivers) == 4 + 4, "half of the places, for all of them"
+        goes_on.set()
+        worker.stop()
+        await running
 
     asyncio.run(go())

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from pinfold.core.errors import AddressRefused
 from pinfold.db import Database, webhooks
-from pinfold.db.webhooks import NOBODY, Leased, Passed
+from pinfold.db.webhooks import NOBODY, UNSHARED, Leased, Passed, Shares
 from pinfold.node.guarded_http import guarded_async_client
 from pinfold.services.clock import Clock, utc_now
 from pinfold.services.webhooks import message, records
@@ -93,10 +93,12 @@ class Deliverer:
         """Close connections."""
         await self._client.aclose()
 
-    async def lease(self, limit: int, passed: Passed = NOBODY) -> Sequence[Leased]:
-        """Up to ``limit`` deliveries that are due, and not ``passed`` over."""
+    async def lease(self, limit: int, passed: Passed = NOBODY, shares: Shares = UNSHARED) -> Sequence[Leased]:
+        """Up to ``limit`` deliveries that are due, not ``passed`` over, and within the ``shares``."""
         now = self._clock()
-        return await self._database.everybody.write(webhooks.lease, self._owner, limit, now, now + LEASE, passed)
+        return await self._database.everybody.write(
+            webhooks.lease, self._owner, limit, now, now + LEASE, passed, shares
+        )
 
     async def seconds_to_next(self, passed: Passed = NOBODY) -> float | None:
         """How long until something is due that is not ``passed`` over; None where there is nothing."""

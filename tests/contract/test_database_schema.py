@@ -103,7 +103,7 @@ def test_what_the_first_version_kept_is_the_first_organisation_s(empty_url: str)
             "owners": {file.organisation_id, pin.organisation_id, other.organisation_id, token.organisation_id}
             == {organisation.id},
             "counted": (totals.files, totals.pins, totals.logical_bytes),
-            "file": (file.name, file.root, file.size_bytes, file.created_at, file.tags),
+            "file": (file.name, file.root, file.size_bytes, file.block_bytes, file.created_at, file.tags),
             "pins": (pin.id, pin.of_file, pin.created_at, other.id, other.meta, other.status),
             "scopes": "files:write" in token.scopes,
         }
@@ -111,7 +111,7 @@ def test_what_the_first_version_kept_is_the_first_organisation_s(empty_url: str)
     assert database.everybody.read_now(look) == {
         "owners": True,
         "counted": (1, 1, 3),
-        "file": ("a.txt", "bafy1", 3, EARLIER, []),
+        "file": ("a.txt", "bafy1", 3, 3, EARLIER, []),
         "pins": ("p1", True, EARLIER, "p2", {}, "pinned"),
         "scopes": True,
     }

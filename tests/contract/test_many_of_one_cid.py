@@ -154,6 +154,7 @@ def test_many_files_are_deleted_in_few_statements_and_uncounted(play: Play) -> N
                 root=str(cid),
                 name=f"file {number}",
                 size_bytes=number,
+                block_bytes=number,
                 content_type=("text/plain", "image/png")[number % 2],
                 profile="unixfs-v1-2025",
                 tags=("kept",),

@@ -74,7 +74,7 @@ async def upload(world: World, caller: Caller, cid: CID) -> tuple[str, str]:
     """The ids of a file and of the request that it made."""
 
     def record(session: Session) -> tuple[str, str]:
-        new = files.NewFile(str(cid), str(cid), "a", 10, "text/plain", "unixfs-v1-2025")
+        new = files.NewFile(str(cid), str(cid), "a", 10, "text/plain", "unixfs-v1-2025", 10)
         ((file, pin, _),) = files.record(session, caller.actor, [new], None, world.now)
         return file.id, pin.id
 

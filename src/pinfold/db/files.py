@@ -37,6 +37,8 @@ class NewFile:
     size_bytes: int
     content_type: str
     profile: str
+    block_bytes: int
+    """What it counts: see ``FileRow``."""
     is_folder: bool = False
     tags: Sequence[str] = ()
     meta: dict[str, str] = field(default_factory=dict)
@@ -78,7 +80,7 @@ def record(
     """
     change = changes.begin(session, actor, now)
     reservations.settle(session, change, reservation_id)
-    uploaded_bytes = sum(new.size_bytes for new in new_files)
+    uploaded_bytes = sum(new.block_bytes for new in new_files)
     usage.add_upload(session, change.organisation_id, now.date(), uploaded_bytes, len(new_files))
     for project_id in {new.project_id for new in new_files}:
         _require_project(session, project_id)
@@ -90,12 +92,13 @@ def record(
             outcomes.append((new, same, "updated"))
             continue
         sibling = known.sibling(new)
-        size_bytes = new.size_bytes if sibling is None else 0
-        change.require_room(files=1, logical_bytes=size_bytes)
+        more_bytes = new.block_bytes if sibling is None else 0
+        change.require_room(files=1, logical_bytes=more_bytes)
         if sibling is not None:  # one content has one size, whichever way it came: the last name to go gives it back
-            new = replace(new, size_bytes=sibling[0].size_bytes)
+            file = sibling[0]
+            new = replace(new, size_bytes=file.size_bytes, block_bytes=file.block_bytes)
         rows = _new_rows(change, new)
-        change.count(files=1, logical_bytes=size_bytes)
+        change.count(files=1, logical_bytes=more_bytes)
         made.append((new, *rows))
         known.add(new, rows)
         outcomes.append((new, rows, "new"))
@@ -185,6 +188,7 @@ def _new_rows(change: Change, new: NewFile) -> Rows:
         root=new.root,
         name=new.name,
         size_bytes=new.size_bytes,
+        block_bytes=new.block_bytes,
         content_type=new.content_type,
         is_folder=new.is_folder,
         profile=new.profile,
@@ -352,7 +356,7 @@ def _remove_all(session: Session, change: Change, rows: Sequence[Rows]) -> None:
 
 def _give_back(session: Session, change: Change, gone: Sequence[FileRow]) -> None:
     """Count files that were just deleted no more, and their content where no other name of it is left."""
-    size_of = {file.root: file.size_bytes for file in gone}
+    size_of = {file.root: file.block_bytes for file in gone}
     left = roots_with_files(session, list(size_of))
     change.count(files=-len(gone), logical_bytes=-sum(size for root, size in size_of.items() if root not in left))
 

@@ -429,6 +429,9 @@ class FileRow(Base, OwnedByTenant):
     """The CID as CIDv1."""
     name: Mapped[str] = mapped_column(Text)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
+    """Bytes of content."""
+    block_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Bytes of the blocks that the root reaches, each block once: what the content counts in ``totals``."""
     content_type: Mapped[str] = mapped_column(Text)
     is_folder: Mapped[bool] = mapped_column(default=False)
     profile: Mapped[str] = mapped_column(Text)

@@ -195,7 +195,7 @@ def pins_of_files(session: Session, file_ids: Sequence[str]) -> dict[str, tuple[
     found: dict[str, tuple[str, str, int]] = {}
     for some in _parts(file_ids):
         rows = session.execute(
-            select(FileRow.id, FileRow.pin_id, FileRow.root, FileRow.size_bytes).where(FileRow.id.in_(some))
+            select(FileRow.id, FileRow.pin_id, FileRow.root, FileRow.block_bytes).where(FileRow.id.in_(some))
         )
         found |= {one: (pin_id, root, size) for one, pin_id, root, size in rows}
     return found
@@ -217,7 +217,7 @@ def pins_of_roots(session: Session, roots: Sequence[str]) -> dict[str, list[tupl
     found: dict[str, list[tuple[str, int, int | None]]] = {}
     for some in _parts(roots):
         rows = session.execute(
-            select(PinRow.id, PinRow.root, PinRow.size_bytes, FileRow.size_bytes)
+            select(PinRow.id, PinRow.root, PinRow.size_bytes, FileRow.block_bytes)
             .outerjoin(FileRow, FileRow.pin_id == PinRow.id)
             .where(PinRow.root.in_(some))
         )

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import libipld
 from pyroaring import BitMap
 
+from pinfold.core.cid import CID
 from pinfold.store import Store
 from pinfold.store.rows import PinRow, packed_ids_of_row, union_of_packed
 
@@ -54,6 +55,11 @@ def weigh(store: Store, ids: BitMap) -> Weight:
     """Blocks and payload bytes of a set of ids."""
     with store.catalogue.read() as txn:
         return Weight(len(ids), store.catalogue.total_bytes(txn, ids))
+
+
+def pinned_bytes(store: Store, root: CID) -> int:
+    """Payload bytes of the blocks that a pinned root reaches, each once, without a walk; 0 where it is not pinned."""
+    return weigh(store, reached(store, [str(root.to_v1())])).bytes
 
 
 def shares(store: Store, names: Iterable[str], reach: Callable[[str], BitMap]) -> Mapping[str, tuple[Weight, Weight]]:

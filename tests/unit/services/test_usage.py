@@ -79,6 +79,7 @@ class House:
                 root=text,
                 name="a",
                 size_bytes=size,
+                block_bytes=size,
                 content_type="text/plain",
                 profile="unixfs-v1-2025",
                 **times,

@@ -34,7 +34,11 @@ class File(BaseModel):
     hash: str = Field(description="The CID again, under the name that older clients read.", examples=[_CID])
     cid: str = Field(description="The content's identifier.", examples=[_CID])
     name: str = Field(description="Its name.", examples=["hello.txt"])
-    size: int = Field(description="Bytes of content; of a folder, of all files in it.", examples=[11])
+    size: int = Field(
+        description="Bytes of content, as the content says; of a folder, of all files in it. Quotas count the bytes of "
+        "blocks instead: see `logical_bytes` of the usage.",
+        examples=[11],
+    )
     content_type: str = Field(description="The type it was uploaded as.", examples=["text/plain"])
     is_folder: bool = Field(description="Whether it is a folder.", examples=[False])
     profile: str = Field(

@@ -28,8 +28,8 @@ class UsageKept(BaseModel):
     files: int = Field(description="Files.", examples=[12])
     pins: int = Field(description="Pin requests, those that files made left out.", examples=[3])
     logical_bytes: int = Field(
-        description="What the quota counts: bytes of files, the same content under several names once, and "
-        "of pinned DAGs, each pin request counted.",
+        description="What the quota counts: the bytes of the blocks that a root reaches, each block once, whatever "
+        "sizes content claims; of files the same content under several names once, and of each pin request.",
         examples=[1048576],
     )
     unique_bytes: int | None = Field(
@@ -49,7 +49,7 @@ class UsageDone(BaseModel):
     """What was done."""
 
     uploads: int = Field(description="Files uploaded.", examples=[4])
-    uploaded_bytes: int = Field(description="Their bytes.", examples=[4096])
+    uploaded_bytes: int = Field(description="Bytes of their blocks.", examples=[4096])
     requests: int = Field(description="Requests to the API with this organisation's tokens.", examples=[230])
     gateway_requests: int = Field(description="Requests to the gateway for content that is kept.", examples=[18])
     gateway_egress_bytes: int = Field(description="Bytes that the gateway sent of it.", examples=[73400])

@@ -24,6 +24,7 @@ from pinfold.core.cid import CID
 from pinfold.core.errors import BlockCorrupt, MalformedCar, PayloadTooLarge, PinNotFound
 from pinfold.core.pin import PinMode
 from pinfold.node import Node
+from pinfold.node.footprint import pinned_bytes
 from pinfold.node.model import Added, AddOptions
 from pinfold.services.files.car_roots import describe_root
 from pinfold.services.files.model import RAISE_CAR_LIMIT, Stored
@@ -121,19 +122,22 @@ class Intake:
         done.add_done_callback(ended)
         return done
 
-    async def make_sure(self, cids: Iterable[CID]) -> None:
-        """Have these pinned, as they were when their upload finished.
+    async def make_sure(self, cids: Iterable[CID]) -> dict[CID, int]:
+        """Have these pinned, as they were when their upload finished; the bytes of the blocks that each reaches.
 
         Raises:  BlockNotFound, where one was unpinned and collected since; the upload must then be repeated.
         """
-        await asyncio.get_running_loop().run_in_executor(None, self._make_sure, list(cids))
+        return await asyncio.get_running_loop().run_in_executor(None, self._make_sure, list(cids))
 
-    def _make_sure(self, cids: list[CID]) -> None:
+    def _make_sure(self, cids: list[CID]) -> dict[CID, int]:
+        weights = {}
         for cid in cids:
             try:
                 next(self._node.pin_ls(mode=PinMode.RECURSIVE, cids=(cid,)))
             except PinNotFound:
                 self._node.pin_add(cid, name=self._pin_name)
+            weights[cid] = pinned_bytes(self._node.store, cid)
+        return weights
 
     async def close(self) -> None:
         """Wait for the threads; every upload was finished or cancelled before."""

@@ -103,36 +103,37 @@ class FilesService:
         if wish.name and len(stored) > 1:
             raise InvalidInput("one name is for one file; this request has several")
         chosen = await self._tiers.choose(wish.tier, wish.replication_factor_min, wish.replication_factor_max)
-        new = [
-            NewFile(
-                cid=str(one.cid),
-                root=root_of(one.cid),
-                name=wish.name or one.name,
-                size_bytes=one.size_bytes,
-                content_type=one.content_type,
-                profile=one.profile,
-                is_folder=one.is_folder,
-                tags=tuple(wish.tags),
-                meta=dict(wish.meta),
-                project_id=wish.project_id,
-                created_by=caller.token_id,
-                tier=None if chosen.tier is None else str(chosen.tier),
-                replication_factor_min=chosen.factor_min,
-                replication_factor_max=chosen.factor_max,
-                has_own_replication=wish.has_replication,
-            )
-            for one in stored
-        ]
         async with AsyncExitStack() as held:
             cids = sorted({one.cid.to_v1() for one in stored})  # in one order, so that nobody waits in a ring
             for cid in cids:
                 await held.enter_async_context(self._locks.hold(cid))
-            await self.intake.make_sure(cids)
+            block_bytes = await self.intake.make_sure(cids)
+            new = [
+                NewFile(
+                    cid=str(one.cid),
+                    root=root_of(one.cid),
+                    name=wish.name or one.name,
+                    size_bytes=one.size_bytes,
+                    content_type=one.content_type,
+                    profile=one.profile,
+                    block_bytes=block_bytes[one.cid.to_v1()],
+                    is_folder=one.is_folder,
+                    tags=tuple(wish.tags),
+                    meta=dict(wish.meta),
+                    project_id=wish.project_id,
+                    created_by=caller.token_id,
+                    tier=None if chosen.tier is None else str(chosen.tier),
+                    replication_factor_min=chosen.factor_min,
+                    replication_factor_max=chosen.factor_max,
+                    has_own_replication=wish.has_replication,
+                )
+                for one in stored
+            ]
             rows = await self._database.of(caller.organisation_id).write(
                 files.record, caller.actor, new, reservation_id, self._clock()
             )
         metrics.UPLOADS.inc(len(stored))
-        metrics.UPLOADED_BYTES.inc(sum(one.size_bytes for one in new))
+        metrics.UPLOADED_BYTES.inc(sum(one.block_bytes for one in new))
         self._wake_worker()
         return [FileRecord.of_rows(*row) for row in rows]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import mimetypes
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Final
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from pinfold.api import part_header
+from pinfold.api.part_header import HINT as _HINT
+from pinfold.core.content_type import UNKNOWN
 from pinfold.core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
 FEED_BYTES: Final = 64 * 1024  # smaller pieces cost the parser more than they carry
 _MAX_HEADER_BYTES: Final = 4096
 _MAX_NAME: Final = 255  # what file systems take
-_HINT: Final = "Send files as multipart/form-data, for example: curl -F file=@photo.jpg …"
+MAX_PARTS: Final = 100_000
+"""Parts of one form, files of folders too.  Each costs some 20 µs of the event loop however little it holds."""
+MAX_FIELDS: Final = 1_000
+"""Parts that are no files: 50 tags, and whatever an upload widget sends beside its file."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -31,6 +37,7 @@ class PartBegin:
     filename: str | None
     """The last name of its path; None for a field that is no file."""
     content_type: str
+    """What was sent; empty where none was, or one that says nothing."""
     path: tuple[str, ...] = ()
     """All names of a path with slashes, for a file inside a folder; empty for a plain one."""
 
@@ -60,10 +67,11 @@ async def parse(content_type: str, body: AsyncIterator[bytes]) -> AsyncIterator[
     pending = bytearray()
     async for chunk in body:
         pending += chunk
-        if len(pending) >= FEED_BYTES:
-            for event in parser.feed(bytes(pending)):
+        while len(pending) >= FEED_BYTES:
+            for event in parser.feed(bytes(pending[:FEED_BYTES])):
                 yield event
-            pending.clear()
+            del pending[:FEED_BYTES]
+            await asyncio.sleep(0)  # parts may be small and many: other requests come between
     for event in parser.feed(bytes(pending)):
         yield event
     parser.check_complete()
@@ -89,6 +97,8 @@ class _Parser:
         self._name = bytearray()
         self._value = bytearray()
         self._complete = False
+        self._parts = 0
+        self._fields = 0
         try:
             self._parser = MultipartParser(boundary, self._callbacks(), max_header_size=_MAX_HEADER_BYTES)
         except FormParserError as exc:
@@ -96,7 +106,7 @@ class _Parser:
 
     def _callbacks(self) -> MultipartCallbacks:
         return {
-            "on_part_begin": self._headers.clear,
+            "on_part_begin": self._part_begin,
             "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._header_end,
@@ -121,21 +131,30 @@ class _Parser:
         if not self._complete:
             raise InvalidInput("the form ends before its closing boundary; nothing of it was kept", hint=_HINT)
 
+    def _part_begin(self) -> None:
+        self._headers.clear()
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise InvalidInput(
+                f"the form has more than {MAX_PARTS:,} parts", hint="Send a large folder with `pinfold push PATH`."
+            )
+
     def _header_end(self) -> None:
         self._headers[bytes(self._name).lower()] = bytes(self._value)
         self._name.clear()
         self._value.clear()
 
     def _headers_finished(self) -> None:
-        kind, options = parse_options_header(self._headers.get(b"content-disposition", b""))
-        if kind != b"form-data" or b"name" not in options:
-            raise InvalidInput("a part of the form has no Content-Disposition with a name", hint=_HINT)
-        filename = options.get(b"filename")
-        given = None if filename is None else _text(filename)
-        path = () if given is None or "/" not in given else folder_path(given)
-        name = None if given is None else path[-1] if path else file_name(given)
-        content_type = usable_type(self._headers.get(b"content-type", b"").decode("latin-1"), name or "")
-        self._events.append(PartBegin(_text(options[b"name"]), name, content_type, path))
+        said = part_header.read(self._headers.get(b"content-disposition", b""))
+        if said.filename is None:
+            self._fields += 1
+            if self._fields > MAX_FIELDS:
+                raise InvalidInput(f"the form has more than {MAX_FIELDS:,} fields beside its files", hint=_HINT)
+        given = said.filename or ""
+        path = folder_path(given) if "/" in given else ()
+        name = None if said.filename is None else path[-1] if path else file_name(given)
+        content_type = usable_type(self._headers.get(b"content-type", b"").decode("latin-1"))
+        self._events.append(PartBegin(said.field, name, content_type, path))
 
     def _part_end(self) -> None:
         self._flush()
@@ -150,12 +169,11 @@ class _Parser:
             self._data.clear()
 
 
-def usable_type(given: str, name: str) -> str:
-    """The content type that was sent, or the one that the name has where none, or no usable one, was."""
+def usable_type(given: str) -> str:
+    """The content type that was sent; empty where none, or no usable one, was: then the file itself shows it."""
     given = given.strip()
-    if given and len(given) <= _MAX_NAME and not _CONTROL.search(given):
-        return given
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+    is_usable = len(given) <= _MAX_NAME and not _CONTROL.search(given)
+    return given if is_usable and given.partition(";")[0].strip().lower() != UNKNOWN else ""
 
 
 def folder_path(given: str) -> tuple[str, ...]:
@@ -175,17 +193,13 @@ def folder_path(given: str) -> tuple[str, ...]:
 
 
 def file_name(given: str) -> str:
-    """The last name of a path in any system's manner, without control characters, at most 255 bytes of UTF-8."""
-    name = _CONTROL.sub("", re.split(r"[/\\]", given)[-1]).strip()
-    if name in (".", ".."):
-        return ""
-    return name.encode("utf-8")[:_MAX_NAME].decode("utf-8", "ignore")
+    """The name of a plain file, as given; empty where it has none.
 
-
-def _text(value: bytes) -> str:
-    if b"\0" in value:
-        raise InvalidInput("a name in the form holds a NUL character", hint=_HINT)
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidInput("a name in the form is not UTF-8", hint=_HINT) from None
+    Raises:  InvalidInput for a name that no file can have: it is kept as it was sent, or not at all.
+    """
+    if given and (given.strip() in ("", ".", "..") or _CONTROL.search(given) or len(given.encode()) > _MAX_NAME):
+        raise InvalidInput(
+            f"{given[:100]!r} is no name of a file",
+            hint=f"Names have 1 to {_MAX_NAME} bytes and no control character, and are not '.' or '..'.",
+        )
+    return given

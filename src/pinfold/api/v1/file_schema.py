@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from pinfold.api.envelope import Answer
 from pinfold.api.v1.upload_fields import MAX_META_VALUE, MAX_TAG, check_meta, check_name, check_tag
 from pinfold.core.tier import Tier
 from pinfold.db.files import MAX_META_KEYS, MAX_TAGS
@@ -56,10 +58,15 @@ class File(BaseModel):
     created_at: datetime = Field(description="When it was uploaded, UTC.", examples=[_TIME])
     updated_at: datetime = Field(description="When its record changed last, UTC.", examples=[_TIME])
 
+    url: str = Field(
+        description="Where the gateway serves it, by its CID, and a file under its name.",
+        examples=[f"http://127.0.0.1:8080/ipfs/{_CID}?filename=hello.txt"],
+    )
+
     @classmethod
-    def of(cls, record: FileRecord) -> File:
+    def of(cls, record: FileRecord, gateway_url: str) -> File:
         """The file as the API tells it."""
-        return cls(**_fields(record))
+        return cls(**_fields(record, gateway_url))
 
 
 class UploadedFile(File):
@@ -73,13 +80,27 @@ class UploadedFile(File):
     )
 
     @classmethod
-    def of(cls, record: FileRecord) -> UploadedFile:
+    def of(cls, record: FileRecord, gateway_url: str) -> UploadedFile:
         """The file as an upload is answered."""
-        return cls(**_fields(record), duplicate=record.duplicate or "new")
+        return cls(**_fields(record, gateway_url), duplicate=record.duplicate or "new")
 
 
-def _fields(record: FileRecord) -> dict[str, Any]:
+class UploadAnswer(Answer[UploadedFile | list[UploadedFile]]):
+    """What was uploaded."""
+
+    ignored_fields: list[str] = Field(
+        [],
+        exclude_if=lambda names: not names,
+        description="Fields of the form that mean nothing here, such as those that upload widgets add; left out where "
+        "there were none.",
+        examples=[["csrf_token"]],
+    )
+
+
+def _fields(record: FileRecord, gateway_url: str) -> dict[str, Any]:
+    shown = "/" if record.is_folder else "" if record.name == str(record.cid) else f"?filename={quote(record.name)}"
     return {
+        "url": f"{gateway_url.rstrip('/')}/ipfs/{record.cid}{shown}",
         "id": record.id,
         "hash": str(record.cid),
         "cid": str(record.cid),
@@ -156,9 +177,9 @@ class PopularFile(BaseModel):
     egress: int = Field(description="Bytes that the gateway sent for them.", examples=[1320])
 
     @classmethod
-    def of(cls, popular: Popular) -> PopularFile:
+    def of(cls, popular: Popular, gateway_url: str) -> PopularFile:
         """The file as the API tells it."""
-        return cls(file=File.of(popular.file), requests=popular.requests, egress=popular.egress_bytes)
+        return cls(file=File.of(popular.file, gateway_url), requests=popular.requests, egress=popular.egress_bytes)
 
 
 class ContentTypeStats(BaseModel):

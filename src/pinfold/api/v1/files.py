@@ -102,7 +102,7 @@ async def list_files(
     last = found.next_after
     return ListAnswer(
         success=True,
-        data=[File.of(record) for record in found.files],
+        data=[File.of(record, _gateway(request)) for record in found.files],
         pagination=Pagination.of(
             None if cursor else page,
             limit,
@@ -111,6 +111,11 @@ async def list_files(
             next_cursor=None if last is None else _cursor(last, sort),
         ),
     )
+
+
+def _gateway(request: Request) -> str:
+    url: str = request.app.state.gateway_url
+    return url
 
 
 def _cursor(last: After, sort: Sort) -> str:
@@ -149,7 +154,9 @@ async def popular(
 ) -> Answer[list[PopularFile]]:
     """Your files that the gateway served most often."""
     files: FilesService = request.app.state.services.files
-    return Answer(success=True, data=[PopularFile.of(one) for one in await files.popular(caller, days, limit)])
+    return Answer(
+        success=True, data=[PopularFile.of(one, _gateway(request)) for one in await files.popular(caller, days, limit)]
+    )
 
 
 @router.get(
@@ -222,7 +229,7 @@ async def batch_tag(request: Request, caller: FilesWriter, batch: BatchTag) -> A
 async def get_file(request: Request, caller: FilesReader, id: FileKey) -> Answer[File]:
     """One file, with where its pin stands; by a CID, the newest of your files with it."""
     files: FilesService = request.app.state.services.files
-    return Answer(success=True, data=File.of(await files.get(caller, id)))
+    return Answer(success=True, data=File.of(await files.get(caller, id), _gateway(request)))
 
 
 @router.patch(
@@ -244,7 +251,7 @@ async def edit_file(request: Request, caller: FilesWriter, id: FileKey, edit: Fi
         project_id=edit.project_id,
         leave_project="project_id" in edit.model_fields_set and edit.project_id is None,
     )
-    return Answer(success=True, data=File.of(await files.edit(caller, id, wish)))
+    return Answer(success=True, data=File.of(await files.edit(caller, id, wish), _gateway(request)))
 
 
 @router.delete(

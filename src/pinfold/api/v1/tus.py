@@ -278,7 +278,7 @@ def _new(request: Request) -> NewUpload:
     return NewUpload(
         length_bytes=_number(request, "upload-length"),
         name=checked_name(name) if name else "",
-        content_type=usable_type(said.get("filetype", ""), name),
+        content_type=usable_type(said.get("filetype", "")),
         wish=fields.wish(),
         profile=fields.profile(),
         sent=sent,

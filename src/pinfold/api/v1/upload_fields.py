@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from functools import partial
 from typing import Final, TypeVar
 from uuid import UUID
@@ -30,6 +31,11 @@ FIELDS: Final = (
     "profile",
 )
 
+_CHUNK_COUNTS: Final = ("dztotalchunkcount", "qqtotalparts", "resumabletotalchunks", "flowtotalchunks", "chunks")
+"""In which upload widgets say, beside a chunk of a file, how many chunks the file has; in lower case."""
+_LIKE: Final = 0.82
+"""How like one of ours a field is a slip: ``tag``, ``names`` and ``replication_min`` are, ``filename`` is not."""
+_SHOWN_IGNORED: Final = 100
 _NO_NAMES: Final = ("", ".", "..")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
@@ -75,6 +81,7 @@ class Fields:
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
         self._tags: list[str] = []
+        self._ignored: dict[str, None] = {}
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> Fields:
@@ -83,6 +90,30 @@ class Fields:
         for name, text in pairs:
             fields.add(name, text)
         return fields
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Names of the fields that meant nothing, each once, 100 at most."""
+        return tuple(self._ignored)
+
+    def ignores(self, name: str, value: bytes) -> bool:
+        """Whether a field of a form means nothing here, as what upload widgets send beside a file.
+
+        Raises:  InvalidInput for one that is nearly one of ours, or says that the file is a chunk of a larger one.
+        """
+        bare = name.removesuffix("[]")
+        if bare in FIELDS:
+            return False
+        if name.lower() in _CHUNK_COUNTS and value.strip() not in (b"", b"0", b"1"):
+            raise InvalidInput(
+                f"{name} says that the form has one of several chunks of a file; nothing was stored",
+                hint="Turn chunking off in the upload widget, or send large files by /api/v1/files/tus.",
+            )
+        if (meant := _meant(bare)) is not None:
+            raise InvalidInput(f"there is no field {name[:40]!r}; did you mean {meant!r}?")
+        if len(self._ignored) < _SHOWN_IGNORED:
+            self._ignored[name[:100]] = None
+        return True
 
     def add(self, name: str, text: str) -> None:
         """One more field.  Raises: InvalidInput for one that is not known, comes twice, or cannot be read."""
@@ -126,6 +157,15 @@ class Fields:
             replication_factor_min=_factor(texts, "replication_factor_min"),
             replication_factor_max=_factor(texts, "replication_factor_max"),
         )
+
+
+def _meant(name: str) -> str | None:
+    """The field of ours that a name is a slip of, if any."""
+    letters = {re.sub("[^a-z]", "", field): field for field in FIELDS}
+    given = re.sub("[^a-z0-9]", "", name[:100].lower())
+    begun = [ours for ours in letters if len(given) >= 4 and ours.startswith(given)]
+    close = begun or get_close_matches(given, letters, n=1, cutoff=_LIKE)
+    return letters[close[0]] if close else None
 
 
 def _told(name: str, read: Callable[[], T]) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -14,7 +14,7 @@ from pinfold.api.envelope import Answer
 from pinfold.api.errors import responses
 from pinfold.api.multipart import PartBegin, PartData, parse, usable_type
 from pinfold.api.pace import body_of
-from pinfold.api.v1.file_schema import UploadedFile
+from pinfold.api.v1.file_schema import UploadAnswer, UploadedFile
 from pinfold.api.v1.upload_fields import MAX_FIELD_BYTES, Fields, checked_name
 from pinfold.core.errors import InvalidInput, PayloadTooLarge
 from pinfold.services.accounts import Caller, Scope
@@ -24,6 +24,9 @@ from pinfold.services.files.model import SEND_IN_PARTS, Wish
 router = APIRouter(prefix="/api/v1/files", tags=["files"])
 
 _FILE_FIELDS: Final = ("file", "file[]")
+_FILES_OF_WIDGETS: Final = ("files", "files[]", "upload", "upload[]", "qqfile", "filepond")
+"""Fields in which widgets send files unless they are told otherwise; some send a text beside it in the same one."""
+_FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _CAR_TYPE: Final = "application/vnd.ipld.car"
 _CAR_AS_BODY: Final = f"With curl: --data-binary @x.car -H 'Content-Type: {_CAR_TYPE}', and no -F."
 _STORED: Final = "Stored; the pins are queued."
@@ -110,14 +113,16 @@ QueryFields = Annotated[Fields, Depends(query_fields)]
     responses={**responses(*_REFUSALS), **_AGAIN},
     openapi_extra=_FORM,
 )
-async def upload(
-    request: Request, response: Response, caller: FilesWriter
-) -> Answer[UploadedFile | list[UploadedFile]]:
+async def upload(request: Request, response: Response, caller: FilesWriter) -> UploadAnswer:
     """Stores the files and queues their pins.  `data` is the file, or a list of them where several were sent.
 
     All files of a request are kept, or none: a form that is cut off or malformed, or whose sender has gone before the
-    answer, leaves nothing.  A form has up to 10,000 files, a folder any number.  Each file may have up to 100 MiB (a
+    answer, leaves nothing.  A form has up to 10,000 files, or a folder of 100,000.  Each file may have up to 100 MiB (a
     setting); larger ones come by `/files/tus`.
+
+    A file's name is kept as it was sent (`filename*` of RFC 5987 before `filename`), or refused.  Fields that upload
+    widgets send beside a file and that mean nothing here are ignored, and named in `ignored_fields`; one that is nearly
+    one of ours is refused, as is a form that carries one of several chunks of a file.
     """
     refuse_part(request)
     limit: int = request.app.state.max_request_bytes
@@ -131,7 +136,7 @@ async def upload(
     async with await files.receive(caller, room_for(length, is_form=True)) as receiving:
         fields = Fields()
         await _take_form(files, caller, receiving, fields, parse(content_type, _bounded(body_of(request), limit)))
-        return _answer(response, await _recorded(request, receiving, fields.wish()))
+        return _answer(request, response, await _recorded(request, receiving, fields.wish()), fields.ignored)
 
 
 async def _take_form(
@@ -141,7 +146,8 @@ async def _take_form(
     text = bytearray()
     async for event in events:
         if isinstance(event, PartBegin):
-            field = "" if event.field in _FILE_FIELDS else event.field
+            is_file = event.field in _FILE_FIELDS or (event.field in _FILES_OF_WIDGETS and event.filename is not None)
+            field = "" if is_file else event.field or "(without a name)"
             if not field:
                 if not receiving.has_files:
                     await files.check(caller, fields.wish())
@@ -160,7 +166,8 @@ async def _take_form(
         else:
             if field == "profile" and receiving.has_files:
                 raise InvalidInput("profile comes before the files: it says how they are cut while they come")
-            fields.add(field, _utf8(field, bytes(text)))
+            if not fields.ignores(field, bytes(text)):
+                fields.add(field, _utf8(field, bytes(text)))
             text.clear()
 
 
@@ -215,13 +222,13 @@ async def put(
     wish = fields.wish()
     await files.check(caller, wish)
     async with await files.receive(caller, room_for(length, is_form=False)) as receiving:
-        await receiving.begin(name, _content_type(request, name), fields.profile())
+        await receiving.begin(name, _content_type(request), fields.profile())
         async for chunk in _bounded(body_of(request), limit):
             await receiving.write(chunk)
         receiving.end()
         (record,) = await _recorded(request, receiving, wish)
     _say_whether_new(response, [record])
-    return Answer(success=True, data=UploadedFile.of(record))
+    return Answer(success=True, data=UploadedFile.of(record, request.app.state.gateway_url))
 
 
 @router.post(
@@ -238,7 +245,7 @@ async def upload_car(
     caller: FilesWriter,
     fields: QueryFields,
     name: Annotated[str | None, Query(max_length=255, description="A name, for a CAR with one root.")] = None,
-) -> Answer[UploadedFile | list[UploadedFile]]:
+) -> UploadAnswer:
     """Stores the blocks of a CAR (version 1 or 2), each checked against its CID, and makes a file of each root.
 
     What the CAR lacks must be below your own files and pins already: `/files/missing` says what has to be sent.  An
@@ -257,7 +264,7 @@ async def upload_car(
         await receiving.begin_car(_length(request))
         async for chunk in body_of(request):
             await receiving.write(chunk)
-        return _answer(response, await _recorded(request, receiving, wish))
+        return _answer(request, response, await _recorded(request, receiving, wish))
 
 
 async def _recorded(request: Request, receiving: Receiving, wish: Wish) -> list[FileRecord]:
@@ -273,10 +280,13 @@ async def _recorded(request: Request, receiving: Receiving, wish: Wish) -> list[
     return await receiving.record(wish)
 
 
-def _answer(response: Response, records: list[FileRecord]) -> Answer[UploadedFile | list[UploadedFile]]:
+def _answer(
+    request: Request, response: Response, records: list[FileRecord], ignored: Sequence[str] = ()
+) -> UploadAnswer:
     _say_whether_new(response, records)
-    answers = [UploadedFile.of(record) for record in records]
-    return Answer(success=True, data=answers[0] if len(answers) == 1 else answers)
+    answers = [UploadedFile.of(record, request.app.state.gateway_url) for record in records]
+    data = answers[0] if len(answers) == 1 else answers
+    return UploadAnswer(success=True, data=data, ignored_fields=list(ignored))
 
 
 def _say_whether_new(response: Response, records: list[FileRecord]) -> None:
@@ -308,8 +318,9 @@ def _require_utf8(what: str, sent: bytes) -> None:
         raise InvalidInput(f"{what}: {exc}") from None
 
 
-def _content_type(request: Request, name: str) -> str:
-    return usable_type(request.headers.get("content-type", ""), name)
+def _content_type(request: Request) -> str:
+    given = usable_type(request.headers.get("content-type", ""))
+    return "" if given.lower() == _FORM_TYPE else given  # what curl --data-binary sends where nothing is said
 
 
 async def _bounded(body: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from pinfold.core.cid import CID
+from pinfold.core.content_type import SNIFF_BYTES, content_type
 from pinfold.gateway import headers, ranges
-from pinfold.gateway.content_type import SNIFF_BYTES, content_type
 from pinfold.gateway.node_thread import NodeThread
 from pinfold.gateway.ranges import ByteRange
 from pinfold.gateway.render.body import StreamedBody

@@ -21,6 +21,7 @@ from typing import BinaryIO, Final, TypeVar, cast
 from pyroaring import BitMap
 
 from pinfold.core.cid import CID
+from pinfold.core.content_type import SNIFF_BYTES, bare_type
 from pinfold.core.errors import BlockCorrupt, MalformedCar, PayloadTooLarge, PinNotFound
 from pinfold.core.pin import PinMode
 from pinfold.node import Node
@@ -99,18 +100,23 @@ class Intake:
     async def add_file(
         self, organisation_id: str, path: Path, name: str, content_type: str, chosen: Profile | None = None
     ) -> Stored:
-        """A file of this machine, stored and pinned durably.  Raises: StoreFull, SourceUnreadable."""
+        """A file of this machine, stored and pinned durably; its bytes show its type where ``content_type`` is empty.
+
+        Raises:  StoreFull, SourceUnreadable.
+        """
         chosen = chosen or profile()
         await self.slots.acquire(organisation_id)
         options = self._options(chosen)
 
-        def add() -> Added:
+        def add() -> tuple[Added, str]:
             with path.open("rb") as stream:
-                return self._node.add_stream(stream, options)
+                kind = content_type or bare_type(name, stream.read(SNIFF_BYTES))
+                stream.seek(0)
+                return self._node.add_stream(stream, options), kind
 
         with self.slots.at_work(organisation_id):
-            added = await asyncio.shield(self._run(organisation_id, add, lambda: None))
-        return Stored(added.cid, name or str(added.cid), added.file_bytes, content_type, describe(chosen))
+            added, kind = await asyncio.shield(self._run(organisation_id, add, lambda: None))
+        return Stored(added.cid, name or str(added.cid), added.file_bytes, kind, describe(chosen))
 
     def _run(self, organisation_id: str, work: Callable[[], T], nobody_reads: Callable[[], None]) -> asyncio.Future[T]:
         done = asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import queue
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, Final, Generic, NamedTuple, TypeVar, cast
+from typing import BinaryIO, Final, Generic, TypeVar, cast
 
 from pinfold.core.cid import CID
+from pinfold.core.content_type import SNIFF_BYTES, bare_type
 from pinfold.core.errors import PayloadTooLarge
 from pinfold.node.model import Added
 from pinfold.services.files.model import FOLDER_TYPE, SEND_IN_PARTS, Stored
@@ -156,34 +157,47 @@ class FolderUpload(_Several[Added]):
         return [] if added is None else [added.cid]
 
 
-class _Named(NamedTuple):
-    name: str
-    content_type: str
-
-
 class FilesUpload(_Several[list[Added]]):
     """Files on their way into the node, each by itself: none of them is kept before all of them are."""
 
     def __init__(self, entries: Entries, added: asyncio.Future[list[Added]], profile: str, max_file_bytes: int) -> None:
         super().__init__(entries, added, profile, max_file_bytes)
-        self._named: list[_Named] = []
+        self._names: list[str] = []
+        self._types: list[str] = []
+        self._head = bytearray()
 
     @property
     def count(self) -> int:
         """Files that have begun."""
-        return len(self._named)
+        return len(self._names)
 
     async def begin(self, name: str, content_type: str) -> None:
-        """The next file.  Raises: what the node raised."""
+        """The next file; its name and first bytes show its type where ``content_type`` is empty.
+
+        Raises:  what the node raised.
+        """
         await self._begin((name,))
-        self._named.append(_Named(name, content_type))
+        self._names.append(name)
+        self._types.append(content_type)
+        self._head.clear()
+
+    async def write(self, data: bytes) -> None:
+        """More of the file that was begun last.  Raises: PayloadTooLarge, and what the node raised."""
+        if len(self._head) < SNIFF_BYTES:
+            self._head += data[: SNIFF_BYTES - len(self._head)]
+        await super().write(data)
+
+    def end(self) -> None:
+        """The file that was begun last is whole."""
+        super().end()
+        self._types[-1] = self._types[-1] or bare_type(self._names[-1], bytes(self._head))
 
     async def finish(self) -> list[Stored]:
         """The files in their order, stored and pinned durably.  Raises: what the node raised, such as StoreFull."""
         added_ones = await self._all()
         return [
             Stored(added.cid, name or str(added.cid), added.file_bytes, content_type, self._profile)
-            for added, (name, content_type) in zip(added_ones, self._named, strict=True)
+            for added, name, content_type in zip(added_ones, self._names, self._types, strict=True)
         ]
 
     async def cancel(self) -> list[CID]:

@@ -13,6 +13,7 @@ from pinfold.api import documentation, errors, metrics, rights, wellness
 from pinfold.api.direct import Direct
 from pinfold.api.outermost import Outermost, behind_proxies
 from pinfold.api.pinning import router as psa
+from pinfold.api.undeclared_proxy import UndeclaredProxy
 from pinfold.api.v1 import (
     administration,
     audit,
@@ -129,7 +130,10 @@ def create_api(
     api.state.gateway_url = gateway_url
     api.state.upload_idle_timeout_s = upload_idle_timeout_s
     routes = [route for router in _ROUTERS for route in router.routes]
-    return behind_proxies(Outermost(Direct(api, routes), cors_origins), trusted_proxies)
+    outermost = behind_proxies(Outermost(Direct(api, routes), cors_origins), trusted_proxies)
+    api.state.undeclared_proxy = UndeclaredProxy(outermost, trusted_proxies)
+    watched: ASGIApp = api.state.undeclared_proxy
+    return watched
 
 
 class _Described(FastAPI):

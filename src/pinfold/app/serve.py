@@ -81,6 +81,10 @@ async def _serve(
         serving = [asyncio.create_task(one.serve(sockets=[sockets[door]])) for door, one in servers.items()]
         while not all(one.started for one in servers.values()) and not any(task.done() for task in serving):
             await asyncio.sleep(0.01)
+        if Door.API in addresses and not settings.trusted_proxies:
+            log.info(
+                "behind a proxy, set PINFOLD_TRUSTED_PROXIES: without it all its clients share one address's limits"
+            )
         first_token = FirstToken()
         if Role.API in roles:
             first_token = await make_first_token(parts.accounts, settings.data_dir, on_terminal=on_terminal)

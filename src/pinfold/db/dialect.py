@@ -120,7 +120,9 @@ def is_missing_file(url: str) -> bool:
 
 def _parsed(url: str) -> URL:
     try:
-        return make_url(url)
+        parsed = make_url(url)
+        # libpq takes this name as well, and most hosts of databases give it out.
+        return parsed.set(drivername="postgresql") if parsed.drivername == "postgres" else parsed
     except ArgumentError as exc:
         raise InvalidSetting("database_url is no SQLAlchemy URL, such as sqlite:////path/to/file") from exc
 

@@ -199,7 +199,8 @@ class Settings(BaseSettings):
     trusted_proxies: NetworksText = Field(
         "",
         description="Addresses or networks of the proxies before the API, such as `127.0.0.1, 10.0.0.0/8`: of "
-        "these, `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Empty: of nobody.",
+        "these, `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Empty: of nobody. Behind a proxy that is not "
+        "named here all clients share the limits of one address; a warning in the log says so.",
     )
     cors_origins: Origins = Field(
         (),

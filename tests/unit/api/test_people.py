@@ -140,6 +140,8 @@ def test_the_administrator_looks_after_organisations_users_and_plans(house: Any)
             admin = "/api/v1/admin"
             plan = await data(await at.api.put(f"{admin}/plans/tiny", json={"quota_files": 1}))
             assert plan in await data(await at.api.get(f"{admin}/plans"))
+            plain = await data(await at.api.post(f"{admin}/organisations", json={"name": "Second office"}), 201)
+            assert plain["plan"] == "unlimited"
             made = await data(await at.api.post(f"{admin}/organisations", json={"name": "Ada", "plan": "tiny"}), 201)
             invite = f"{admin}/organisations/{made['id']}/invitations"
             ask = {"email": "ada@example.org", "role": "owner"}
@@ -192,6 +194,69 @@ def test_sign_up_takes_a_setting(house: Any) -> None:
             me = await data(await (await at.client(session["token"])).get("/api/v1/me"))
             assert (me["plan"], me["role"]) == ("free", "owner")
             refusal(await nobody.post("/api/v1/sign-up", json=wish), 409, "RECORD_CONFLICT")
+
+    run(go())
+
+
+def test_an_admin_reaches_nothing_of_an_owner(house: Any) -> None:
+    async def go() -> None:
+        async with house() as at:
+            owner, of_owner = await join(at, "owner@example.org", "owner")
+            admin, of_admin = await join(at, "admin@example.org", "admin")
+            session = (await data(await owner.get("/api/v1/me")))["token_id"]
+            token = await data(await owner.post("/api/v1/tokens", json={"name": "x", "scopes": ["files:read"]}), 201)
+            ask = {"email": "third@example.org", "role": "owner"}
+            invited = await data(await owner.post("/api/v1/organisation/invitations", json=ask), 201)
+            member = f"/api/v1/organisation/members/{of_owner['user_id']}"
+            for method, path, body in (
+                ("DELETE", f"/api/v1/tokens/{session}", None),
+                ("DELETE", f"/api/v1/tokens/{token['id']}", None),
+                ("DELETE", f"/api/v1/organisation/invitations/{invited['id']}", None),
+                ("DELETE", member, None),
+                ("PATCH", member, {"role": "viewer"}),
+                ("PATCH", f"/api/v1/organisation/members/{of_admin['user_id']}", {"role": "owner"}),
+                ("POST", "/api/v1/organisation/invitations", {"email": "x@example.org", "role": "owner"}),
+                ("PATCH", f"/api/v1/admin/users/{of_owner['user_id']}", {"status": "disabled"}),
+                ("PATCH", f"/api/v1/admin/users/{of_owner['user_id']}", {"password": SECRET}),
+            ):
+                refusal(await admin.request(method, path, json=body), 403, "FORBIDDEN")
+            assert (await data(await owner.get("/api/v1/me")))["role"] == "owner"
+
+    run(go())
+
+
+def test_an_invitation_of_an_organisation_takes_no_free_address_unless_a_setting_says_so(house: Any) -> None:
+    async def go() -> None:
+        async with house(sign_up="closed") as at:
+            thief, _ = await join(at, "thief@example.org", "owner")
+            ask = {"email": "victim@example.org"}
+            invited = await data(await thief.post("/api/v1/organisation/invitations", json=ask), 201)
+            nobody = await at.client(None)
+            answer = {"token": invited["token"], "name": "V", "password": SECRET}
+            refusal(await nobody.post("/api/v1/invitations/accept", json=answer), 401, "UNAUTHORISED")
+            token = at.token
+        async with house(sign_up="invited", token=token) as at:
+            nobody = await at.client(None)
+            await data(await nobody.post("/api/v1/invitations/accept", json=answer), 201)
+
+    run(go())
+
+
+def test_a_new_password_takes_the_old_one_and_says_so(house: Any) -> None:
+    async def go() -> None:
+        async with house() as at:
+            ada, _ = await join(at, "ada@example.org", "member")
+            token = await data(await ada.post("/api/v1/tokens", json={"name": "x", "scopes": ["files:read"]}), 201)
+            program = await at.client(token["token"])
+            missing = await ada.patch("/api/v1/users/me", json={"password": "another long one"})
+            refusal(missing, 400, "INVALID_INPUT")
+            assert "current_password" in missing.json()["error"]
+            change = {"password": "another long one", "current_password": SECRET}
+            await data(await ada.patch("/api/v1/users/me", json=change | {"keep_tokens": True}))
+            assert (await program.get("/api/v1/files")).status_code == 200
+            back = {"password": SECRET, "current_password": "another long one"}
+            await data(await ada.patch("/api/v1/users/me", json=back))
+            refusal(await program.get("/api/v1/files"), 401, "UNAUTHORISED")
 
     run(go())
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pinfold.core.errors import InvalidSetting, StoreFull, StoreUnreadable
-from pinfold.db import Database, tokens
+from pinfold.db import Database, dialect, tokens
 from pinfold.db.asks import Ask, tell
 from pinfold.db.identifiers import new_id
 from pinfold.db.lanes import MOST_TOGETHER, PATIENCE_S, PATIENT, PAUSE_S, Lanes
@@ -79,6 +79,12 @@ def test_a_full_disk_is_told_plainly_and_leaves_nothing(database: Database, ours
 def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
     with pytest.raises(InvalidSetting, match="database_url"):
         Database(url)
+
+
+def test_the_name_that_hosts_of_postgresql_give_out_is_taken() -> None:
+    engine = dialect.connect("postgres://db.example.org/pinfold")  # it connects when it is first asked
+    assert engine.url.render_as_string() == "postgresql+psycopg://db.example.org/pinfold"
+    engine.dispose()
 
 
 def test_a_file_that_is_no_database_is_refused_plainly(path: Path) -> None:

@@ -292,7 +292,7 @@ class OrganisationWish(_Wish):
         description="A short name; left out: made from the name.",
         examples=["adas-papers"],
     )
-    plan: PlanName = Field("free", description="The plan that its limits come from.", examples=["free"])
+    plan: PlanName = Field("unlimited", description="The plan that its limits come from.", examples=["free"])
 
 
 class OrganisationChange(_Wish):

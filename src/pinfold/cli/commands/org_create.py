@@ -20,11 +20,13 @@ def command(
     slug: Annotated[
         str | None, typer.Option("--slug", metavar="SLUG", help="A short name for commands.  Default: from the name.")
     ] = None,
-    plan: Annotated[str, typer.Option("--plan", metavar="PLAN", help="Its limits and quotas.")] = "free",
+    plan: Annotated[str, typer.Option("--plan", metavar="PLAN", help="Its limits and quotas.")] = "unlimited",
     as_json: Json = False,
     data_dir: DataDir = None,
 ) -> None:
     """Make an organisation, with nobody in it yet.
+
+    It has no limits unless --plan names others (`pinfold plan list`).
 
     --json prints {"id", "name", "slug", "plan"}.
 

@@ -6,23 +6,23 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Sequence
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from pinfold.app.gathering import Gathering
 from pinfold.core.errors import InvalidSetting, PinfoldError
+from pinfold.http.connections import Connections
+from pinfold.http.limits import Limits
+from pinfold.http.listener import Listener
+from pinfold.http.protocol import HttpProtocol
+from pinfold.http.refusal import Render
 from pinfold.settings.values import Address
 
 _BACKLOG = 2048
-_MAX_HEAD_BYTES = 64 << 10  # far more than any browser sends
-_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-_HEAD_WITHIN_S = 30.0  # of its first byte, or of the connection: browsers open some to have them at hand
-_HEAD_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-_KEEP_ALIVE_S = 75  # longer than the pauses of browsers and proxies that reuse connections
-_STALLED_S = 3.0  # an upload that sent nothing for so long does not hold up a stop
 _LAST_WORDS_S = 5  # for requests whose connection was cut to notice it, before they are cancelled
 
 
@@ -64,85 +64,6 @@ def bound_address(sock: socket.socket, asked: Address) -> Address:
     return Address(asked.host, port)
 
 
-class BoundedHead(HttpToolsProtocol):
-    """HTTP whose request heads are cut off at a size and after a time: the parser itself would take one without an end.
-
-    Nor does it wait for ever for the rest of a body whose request is answered.  One timer a connection sees to that,
-    which looks now and then: a request has none of its own.
-    """
-
-    _head_bytes = 0
-    _in_body = False
-    _heard_at = 0.0
-    _head_since = 0.0
-    _watch: asyncio.TimerHandle | None = None
-    _left_over: object = None
-    """The request that was answered before all of it had come, as the last look saw it."""
-
-    def has_stalled(self, now: float) -> bool:
-        """Whether the rest of a request has been waited for too long; ``now`` is the loop's time."""
-        return self._in_body and now - self._heard_at > _STALLED_S and not self.flow.read_paused
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
-        """Serve a new connection."""
-        super().connection_made(transport)
-        self.transport = Gathering(transport, self.loop)
-        self._head_since = self.loop.time()
-        self._watch = self.loop.call_later(_HEAD_WITHIN_S, self._look)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-        super().connection_lost(exc)
-
-    def _look(self) -> None:
-        """End the connection where what should come does not, or look again when that may be so."""
-        self._watch = None
-        if self.transport.is_closing():
-            return
-        wait_s = _HEAD_WITHIN_S
-        if self._in_body:
-            left_over = self.cycle if self.cycle.response_complete else None
-            if left_over is not None and left_over is self._left_over:
-                return self.transport.close()
-            self._left_over = left_over
-        elif self._head_bytes or self.cycle is None:  # between two requests another timer runs, the parser's
-            wait_s -= self.loop.time() - self._head_since
-            if wait_s <= 0:
-                if self._head_bytes:
-                    self.transport.write(_HEAD_TOO_SLOW)
-                return self.transport.close()
-        self._watch = self.loop.call_later(wait_s, self._look)
-
-    def cut(self) -> None:
-        """Drop the connection; the request that runs on it sees its client gone."""
-        self.transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes of the connection."""
-        self._heard_at = self.loop.time()
-        if not self._in_body:
-            if not self._head_bytes:
-                self._head_since = self._heard_at
-            self._head_bytes += len(data)
-        super().data_received(data)
-        if not self._in_body and self._head_bytes > _MAX_HEAD_BYTES and not self.transport.is_closing():
-            self.transport.write(_HEAD_TOO_LARGE)
-            self.transport.close()
-
-    def on_headers_complete(self) -> None:
-        """The head is whole."""
-        self._in_body = True
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """The request is whole; what follows is the next one's head."""
-        self._in_body, self._head_bytes = False, 0
-        super().on_message_complete()
-
-
 class QuietServer(uvicorn.Server):
     """A server that leaves signals to the program, which has two of them to stop, and stops without a fuss."""
 
@@ -163,7 +84,7 @@ class QuietServer(uvicorn.Server):
         end = now() + self._grace_s
         while True:
             for connection in list(self.server_state.connections):
-                if isinstance(connection, BoundedHead) and (now() >= end or connection.has_stalled(now())):
+                if isinstance(connection, HttpProtocol) and (now() >= end or connection.has_stalled(now())):
                     connection.cut()
             await asyncio.sleep(0.1)
 
@@ -173,18 +94,26 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-def server(app: ASGIApp, grace_s: float) -> QuietServer:
+def listener(
+    name: str, render: Render, *, connections: int, send_silence_s: float, exempt: Sequence[str] = ()
+) -> Listener:
+    """A listener of at most so many connections, half of them from one address; ``exempt`` are networks of proxies."""
+    counted = Connections(connections, max(1, connections // 2), time.monotonic, exempt)
+    return Listener(name, counted, render, Limits(send_silence_s=send_silence_s))
+
+
+def server(app: ASGIApp, listener: Listener, grace_s: float) -> QuietServer:
     """A server for ``app``, which gives running requests ``grace_s`` when it stops."""
     config = uvicorn.Config(
         app,
-        http=BoundedHead,
+        http=cast(Any, partial(HttpProtocol, listener=listener)),  # it is only called
         ws="none",
         lifespan="off",
         access_log=False,  # our own lines say more
         log_config=None,
         server_header=False,
         proxy_headers=False,  # whose are believed is a setting of ours
-        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_keep_alive=listener.limits.idle_s,
         timeout_graceful_shutdown=round(grace_s) + _LAST_WORDS_S,
         backlog=_BACKLOG,
     )

@@ -23,6 +23,9 @@ from pinfold.app.doors import Door, doors
 from pinfold.app.first_token import FirstToken, make_first_token
 from pinfold.app.roles import EVERY_ROLE, Role
 from pinfold.app.wiring import assemble
+from pinfold.http.descriptors import connections_for_each, raise_limit
+from pinfold.http.listener import Listener
+from pinfold.http.refusal import as_json, as_text
 from pinfold.settings import Settings, unknown_in_environment
 from pinfold.telemetry import configure, fields, logger
 
@@ -77,7 +80,10 @@ async def _serve(
         if roles != EVERY_ROLE and held.is_first:
             held.share()
         apps = {Door.API: parts.api, Door.GATEWAY: parts.gateway, Door.STATUS: parts.status}
-        servers = {door: listen.server(apps[door], settings.shutdown_grace_s) for door in sockets}
+        servers = {
+            door: listen.server(apps[door], _listener(door, settings, len(sockets)), settings.shutdown_grace_s)
+            for door in sockets
+        }
         serving = [asyncio.create_task(one.serve(sockets=[sockets[door]])) for door, one in servers.items()]
         while not all(one.started for one in servers.values()) and not any(task.done() for task in serving):
             await asyncio.sleep(0.01)
@@ -98,6 +104,19 @@ async def _serve(
         await asyncio.gather(*serving)
         first.cancel()
     log.info("stopped")
+
+
+def _listener(door: Door, settings: Settings, listeners: int) -> Listener:
+    connections = connections_for_each(settings.max_connections, listeners, raise_limit())
+    if connections < settings.max_connections:
+        log.warning("the limit of open files allows fewer connections", **{fields.CONNECTIONS: connections})
+    return listen.listener(
+        door.name.lower(),
+        as_text if door is Door.GATEWAY else as_json,
+        connections=connections,
+        send_silence_s=settings.download_idle_timeout_s,
+        exempt=settings.trusted_proxy_networks,
+    )
 
 
 def _hurry_at_second_signal(loop: asyncio.AbstractEventLoop, servers: list[listen.QuietServer]) -> None:

@@ -15,12 +15,15 @@ from pinfold.store.rows import BlockRow
 from pinfold.store.segments import SegmentFile
 from pinfold.unixfs.read import Slice, slices
 
-_PIECE_BYTES: Final = 1 << 20
+_PIECE_BYTES: Final = 256 << 10  # a client of the gateway that stops reading holds so much
 _TRIES: Final = 5  # no gc moves a block so often between two looks; then its segment is gone for good
 
 
 def cat(store: Store, cid: bytes, offset: int, length: int | None) -> Iterator[bytes]:
-    """The bytes of a file in pieces of at most 1 MiB.  Raises: NotAFile, BlockNotFound, MalformedBlock, Corrupt."""
+    """The bytes of a file in pieces, of raw blocks at most 256 KiB.
+
+    Raises:  NotAFile, BlockNotFound, MalformedBlock, Corrupt.
+    """
     for part in _parts(store, cid, offset, length):
         if part.data is not None:
             yield part.data

@@ -166,7 +166,7 @@ class Node:
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def cat(self, path: str | CID | ContentPath, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """The bytes of a file, in pieces of at most 1 MiB; the blocks are not hashed again (``verify`` does that).
+        """The bytes of a file, in pieces of at most one block; the blocks are not hashed again (``verify`` does that).
 
         Raises:  PathNotFound, BlockNotFound, NotAFile, NotUnixFS, MalformedBlock, BlockCorrupt; on the first step.
         """

@@ -116,6 +116,24 @@ class Settings(BaseSettings):
         description="An upload, or another body, is ended by 408 when nothing of it comes for so many seconds, or, "
         "averaged over twice as long, less than 1 KiB a second. Time in which the server is behind does not count.",
     )
+    download_idle_timeout_s: float = Field(
+        30.0,
+        gt=0,
+        le=3600,
+        description="A client that takes nothing of an answer for so many seconds is disconnected, and so is one that, "
+        "averaged over twice as long, takes less than 1 KiB a second. A player that pauses for longer asks for the "
+        "rest by a range.",
+    )
+    max_connections: int = Field(
+        1024,
+        ge=16,
+        le=1_000_000,
+        description="Connections at the same time, at each address where this process listens: the API's and the "
+        "gateway's are counted apart. One client address has at most half of them (a `/64` network counts as one "
+        "address; the proxies of `trusted_proxies` may have all). A new connection that is too many takes the place of "
+        "the one that has been idle for longest; where all are busy it gets 503. A low limit of open files "
+        "(`ulimit -Hn`) makes it fewer: a quarter of them is kept for other files.",
+    )
     worker_concurrency: int = Field(
         128, ge=1, le=1024, description="Pins carried to the engine at the same time. Raise it when pins stay queued."
     )

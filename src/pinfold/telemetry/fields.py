@@ -27,6 +27,7 @@ WEBHOOK_ID: Final = "webhook_id"
 EVENT_ID: Final = "event_id"
 JOB: Final = "job"
 LOOP: Final = "loop"
+CONNECTIONS: Final = "connections"
 
 SECRET: Final = frozenset(
     {"authorization", "cookie", "database_url", "password", "redis_url", "secret", "set-cookie", "token"}

@@ -43,6 +43,15 @@ HTTP_DURATION: Final = Histogram(
 HTTP_UNDER_WAY: Final = Gauge(
     "pinfold_http_requests_under_way", "Requests that the API has not answered to their end.", registry=REGISTRY
 )
+HTTP_CONNECTIONS: Final = Gauge(
+    "pinfold_http_connections", "Open connections of a listening address.", ("listener",), registry=REGISTRY
+)
+HTTP_CONNECTIONS_ENDED: Final = Counter(
+    "pinfold_http_connections_ended_total",
+    "Connections that this server ended, or requests that it refused before any application saw them, by the reason.",
+    ("listener", "reason"),
+    registry=REGISTRY,
+)
 UPLOADS: Final = Counter("pinfold_uploads_total", "Files that were uploaded and recorded.", registry=REGISTRY)
 UPLOADED_BYTES: Final = Counter(
     "pinfold_uploaded_bytes_total", "Bytes of the files that were uploaded and recorded.", registry=REGISTRY

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from pinfold.app.gathering import Gathering
+from pinfold.http.gathering import Gathering
 
 
 class Wire(asyncio.Transport):

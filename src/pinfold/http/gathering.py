@@ -19,11 +19,13 @@ class Gathering(asyncio.Transport):
         self._transport = transport
         self._loop = loop
         self._held = b""
+        self.written_bytes = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write ``data``, or hold it for what comes next."""
         if not data:
             return
+        self.written_bytes += len(data)
         held, self._held = self._held, b""
         if held:
             if len(data) < _SMALL:
@@ -42,6 +44,11 @@ class Gathering(asyncio.Transport):
         self._let_go()
         self._transport.close()
 
+    def write_eof(self) -> None:
+        """Write what is held, and say that nothing follows; the other side may go on to write."""
+        self._let_go()
+        self._transport.write_eof()
+
     def abort(self) -> None:
         """Drop the connection at once."""
         self._held = b""
@@ -50,6 +57,10 @@ class Gathering(asyncio.Transport):
     def is_closing(self) -> bool:
         """Whether it was closed, by either side."""
         return self._transport.is_closing()
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that wait in this process."""
+        return len(self._held) + self._transport.get_write_buffer_size()
 
     def _let_go(self) -> None:
         held, self._held = self._held, b""

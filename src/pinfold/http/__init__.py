@@ -1,0 +1,1 @@
+"""What every HTTP server here shares: reading requests strictly, limits of connections, refusals."""

@@ -153,6 +153,7 @@ def _tell_refusals(described: dict[str, Any]) -> None:
     """Add what any endpoint may answer: to a query parameter that is not declared, and to a body that is no JSON."""
     for item in described["paths"].values():
         for operation in item.values():
+            operation.setdefault("security", [])  # said of those that need no token, too
             known = operation["responses"]
             known.setdefault("400", _refusal(400))
             if _JSON in operation.get("requestBody", {}).get("content", {}) and "4XX" not in known:
@@ -174,6 +175,8 @@ def build(services: Services | None, *, max_request_bytes: int, metrics_access: 
         description=_DESCRIPTION,
         docs_url=None,  # the framework's page loads scripts from the network
         redoc_url=None,
+        servers=[{"url": "/", "description": "The server that this description came from."}],
+        license_info={"name": "MIT or Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         redirect_slashes=False,  # the outermost layer takes them off
         openapi_tags=[
             {"name": "files", "description": "What was uploaded."},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from functools import cache
 from typing import Any, Final
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup, escape
 
@@ -16,6 +18,7 @@ from pinfold.api.examples import curl, example
 router = APIRouter(include_in_schema=False)
 
 _METHODS: Final = ("get", "head", "options", "post", "put", "patch", "delete")
+_BASE_URL: Final = "http://base-url.invalid"  # stands where the URL of the server goes
 _CODE: Final = re.compile(r"`([^`]+)`")
 
 
@@ -35,11 +38,27 @@ async def home() -> RedirectResponse:
 
 
 @router.get("/docs")
-async def docs(request: Request) -> HTMLResponse:
+async def docs(request: Request) -> Response:
     """Every endpoint, field, error and example."""
-    openapi: dict[str, Any] = request.app.openapi()
-    html = page(openapi, str(request.base_url).rstrip("/"))
-    return HTMLResponse(html, headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"})
+    base_url = str(request.base_url).rstrip("/")
+    before, after = _page_around(request.app)
+    html = str(escape(base_url)).encode().join((before, *after))
+    tag = f'"{hashlib.sha256(html).hexdigest()[:32]}"'
+    headers = {
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        "ETag": tag,
+        "Cache-Control": "no-cache",  # ask whether it changed: an upgrade changes it
+    }
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(html, media_type="text/html", headers=headers)
+
+
+@cache
+def _page_around(api: FastAPI) -> tuple[bytes, tuple[bytes, ...]]:
+    """The page, rendered once: what stands before, between and behind the server's own URL, which each caller gives."""
+    first, *others = page(api.openapi(), _BASE_URL).encode().split(_BASE_URL.encode())
+    return first, tuple(others)
 
 
 def page(openapi: dict[str, Any], base_url: str) -> str:

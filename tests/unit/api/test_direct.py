@@ -131,7 +131,7 @@ def test_only_uploads_and_metrics_declare_more_than_is_known() -> None:
         for route in router.routes
         if isinstance(route, APIRoute) and _Endpoint.of(route) is None
     }
-    uploads = {"/api/v1/files/upload", "/api/v1/files/car", "/api/v1/files/{name}"}
+    uploads = {"/api/v1/files/upload", "/api/v1/files/car", "/api/v1/files/{id}"}
     assert others == uploads | {"/api/v1/files/tus", "/api/v1/files/tus/{id}", "/metrics"}
 
 

@@ -4,15 +4,18 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
+from pinfold.api import documentation
 from pinfold.api.application import openapi
 from pinfold.api.documentation import page
 from pinfold.api.examples import curl, example
 from tests.support.endpoints import Endpoint, endpoints
+from tests.support.platform import platform, run
 
 DESCRIPTION = openapi()
 
@@ -161,5 +164,30 @@ def test_examples_of_raw_bodies_send_a_file_of_the_right_type() -> None:
     assert {"Content-Type: application/offset+octet-stream", "--data-binary", "@hello.txt"} <= {*chunk}
     car = words_of("post /api/v1/files/car")
     assert {"Content-Type: application/vnd.ipld.car", "--data-binary", "@site.car"} <= {*car}
-    assert words_of("put /api/v1/files/{name}")[-3:-1] == ["-T", "hello.txt"]
+    assert words_of("put /api/v1/files/{id}")[-3:-1] == ["-T", "hello.txt"]
     assert "-I" in words_of("head /api/v1/files/tus/{id}")
+
+
+def test_the_page_is_rendered_once_and_answers_304_while_it_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[str] = []
+
+    def note(description: dict[str, Any], base_url: str) -> str:
+        rendered.append(base_url)
+        return page(description, base_url)
+
+    monkeypatch.setattr(documentation, "page", note)
+
+    async def go() -> None:
+        async with platform(tmp_path) as at:
+            one = await at.api.get("/docs")
+            other = await at.api.get("/docs", headers={"Host": "other<b>"})
+            assert "http://api.test/api/v1/files" in one.text
+            assert "<b>" not in other.text
+            again = await at.api.get("/docs", headers={"If-None-Match": one.headers["etag"]})
+            assert (again.status_code, again.content) == (304, b"")
+            assert one.headers["etag"] != other.headers["etag"]
+            assert len(rendered) == 1
+
+    run(go())

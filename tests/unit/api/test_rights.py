@@ -62,13 +62,12 @@ OF_ONESELF: Final = {
     "DELETE /api/v1/tokens/{id}": "org:admin, or one's own when signed in",
 }
 KEYED_BY_CONTENT: Final = {
-    "POST /api/v1/pins/{cid}": "anybody may ask for any CID, and gets a request of their own",
-    "PUT /api/v1/files/{name}": "a name of one's own",
+    "POST /api/v1/pins/{id}": "anybody may ask for any CID, and gets a request of their own",
+    "PUT /api/v1/files/{id}": "a name of one's own",
 }
 PATHS: Final = {
     "/api/v1/files/tus/{id}": "tus",
     "/api/v1/files/{id}": "file",
-    "/api/v1/files/{name}": "name",
     "/api/v1/pins/{cid}": "cid",
     "/api/v1/pins/{id}": "pin",
     "/psa/pins/{requestid}": "pin",
@@ -96,6 +95,7 @@ class Theirs:
         """The endpoint's path with their ids in it."""
         filled = endpoint.path.replace("{delivery_id}", self.ids["delivery"])
         for prefix, noun in PATHS.items():
+            noun = {"POST /api/v1/pins/{id}": "cid", "PUT /api/v1/files/{id}": "name"}.get(str(endpoint), noun)
             if endpoint.path == prefix or endpoint.path.startswith(prefix + "/"):
                 return re.sub(r"\{\w+\}", self.ids[noun], filled)
         assert "{" not in filled, f"{endpoint}: say in PATHS what of another tenant belongs there"
@@ -114,7 +114,7 @@ class Theirs:
             "POST /api/v1/pins/bulk/remove": pins,
             "POST /api/v1/pins/bulk/renew": {**pins, "expires_at": FAR.isoformat()},
             "POST /api/v1/pins": {"cid": ids["cid"]},
-            "POST /api/v1/pins/{cid}": name,
+            "POST /api/v1/pins/{id}": name,
             "PATCH /api/v1/pins/{id}": name,
             "POST /psa/pins": {"cid": ids["cid"]},
             "POST /psa/pins/{requestid}": {"cid": ids["cid"]},

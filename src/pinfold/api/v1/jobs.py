@@ -23,7 +23,7 @@ _ID = "0193a2c4-7d1e-7c55-9d0a-5f3d8f6f1c11"
 _TIME = "2026-01-31T12:00:00.000000Z"
 
 
-class Match(BaseModel):
+class SimilarFile(BaseModel):
     """A file that is like another."""
 
     id: str = Field(description="The file.", examples=[_ID])
@@ -47,7 +47,7 @@ class Similar(BaseModel):
     """What was found."""
 
     file_id: str = Field(description="The file that others were compared with.", examples=[_ID])
-    matches: list[Match] = Field(description="Files that are like it, the most alike first; 200 at most.")
+    matches: list[SimilarFile] = Field(description="Files that are like it, the most alike first; 200 at most.")
     compared: int = Field(description="How many files were looked at.", examples=[1204])
     complete: bool = Field(
         description="Whether all files and pictures were compared and all matches are listed; very many are not in "

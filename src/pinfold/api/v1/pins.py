@@ -38,6 +38,7 @@ router = APIRouter(prefix="/api/v1/pins", tags=["pins"])
 MAX_OFFSET: Final = 100_000  # deeper ones cost more than anybody can want to read; cursors cost nothing
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+CIDAsId = Annotated[str, Path(alias="id", max_length=512, description="The CID, in any base.", examples=[CID_EXAMPLE])]
 CIDText = Annotated[str, Path(max_length=512, description="The CID, in any base.", examples=[CID_EXAMPLE])]
 IdOrCID = Annotated[
     str, Path(max_length=512, description="The `id` of a request, or a CID in any base.", examples=[CID_EXAMPLE])
@@ -63,7 +64,7 @@ async def add_pin(request: Request, caller: PinsWriter, wish: NewPin) -> Answer[
 
 
 @router.post(
-    "/{cid}",
+    "/{id}",  # a path has one name for its parameter, whatever the method
     status_code=202,
     summary="Pin a CID by its address",
     response_description="Accepted.",
@@ -72,7 +73,7 @@ async def add_pin(request: Request, caller: PinsWriter, wish: NewPin) -> Answer[
 async def pin(
     request: Request,
     caller: PinsWriter,
-    cid: CIDText,
+    cid: CIDAsId,
     wish: Annotated[PinWish | None, Body(description="How it is to be kept, where that matters.")] = None,
 ) -> Answer[Pin]:
     """The same as `POST /api/v1/pins`, the CID in the path."""

@@ -189,7 +189,7 @@ def _utf8(field: str, value: bytes) -> str:
 
 
 @router.put(
-    "/{name}",
+    "/{id}",  # a path has one name for its parameter, whatever the method
     status_code=201,
     summary="Upload one file as it is",
     response_description=_STORED,
@@ -201,7 +201,7 @@ async def put(
     response: Response,
     caller: FilesWriter,
     fields: QueryFields,
-    name: Annotated[str, Path(max_length=255, description="The file's name.", examples=["hello.txt"])],
+    name: Annotated[str, Path(alias="id", max_length=255, description="The file's name.", examples=["hello.txt"])],
     profile: Annotated[str | None, Query(description="`unixfs-v1-2025` or `unixfs-v0-2015`.")] = None,
 ) -> Answer[UploadedFile]:
     """Stores the body as one file: `curl -T hello.txt …/api/v1/files/hello.txt`.

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,10 +26,12 @@ GROWTH = (0.01, 0.1, 1.0)  # the full work is 100 x the least
 
 def arguments(words: Sequence[str]) -> argparse.Namespace:
     """The command line, read."""
+    jobs = f"Jobs: {', '.join(JOBS)}.  A full run needs about 20 GiB of disk; run nothing else meanwhile."
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure Pinfold beside Kubo and beside what the machine can do at all.",
-        epilog=f"Jobs: {', '.join(JOBS)}.  A full run needs about 20 GiB of disk; run nothing else meanwhile.",
+        epilog=textwrap.fill(jobs, break_on_hyphens=False),  # a name in two parts cannot be copied
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("jobs", nargs="*", metavar="JOB", help="which jobs (all of them by default)")
     parser.add_argument("--runs", type=int, help="runs of each contender (3 to 11 by default, by job)")

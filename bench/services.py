@@ -55,7 +55,7 @@ class Service:
 
     def pinfold(self, *words: str, settings: dict[str, str] | None = None) -> list[str]:
         """The lines that a ``pinfold`` command on the same data folder prints."""
-        with _environment({f"PINFOLD_{name.upper()}": value for name, value in (settings or {}).items()}):
+        with environment({f"PINFOLD_{name.upper()}": value for name, value in (settings or {}).items()}):
             program = _WithSettings(self.home)
             return program(*words).lines
 
@@ -79,7 +79,8 @@ class _WithSettings(Pinfold):
 
 
 @contextlib.contextmanager
-def _environment(more: dict[str, str]) -> Iterator[None]:
+def environment(more: dict[str, str]) -> Iterator[None]:
+    """More variables for the processes that are started meanwhile."""
     before = dict(os.environ)
     os.environ.update(more)
     try:

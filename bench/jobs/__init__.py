@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.jobs import add, cars, gc, listings, pins, platform, reading, start
+from bench.jobs import add, cars, gateway, gc, listings, pins, platform, reading, start
 from bench.model import JobMaker
 
 JOBS: dict[str, JobMaker] = {
@@ -12,6 +12,7 @@ JOBS: dict[str, JobMaker] = {
     "import-500k": cars.import_small_blocks,
     "export-1g": cars.export_big_blocks,
     "cat-1g": reading.cat_into_a_pipe,
+    "gateway-hash": gateway.cached_file,
     "verify-500k": reading.verify_small_blocks,
     "gc-together": gc.garbage_together,
     "gc-mixed": gc.garbage_mixed,

@@ -17,6 +17,7 @@ from pinfold.core.errors import StoreUnreadable, WrongDatabase
 from pinfold.core.pin import PLATFORM_PIN_NAME, PinMode
 from pinfold.db import Database, data_folder
 from pinfold.node import Node
+from pinfold.store.private import opener
 
 FILE_NAME: Final = "platform.id"
 ANEW: Final = "anew"
@@ -112,7 +113,7 @@ def _read(path: Path) -> str | None:
 def _write(path: Path, folder_id: str) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with partial.open("w", encoding="ascii") as file:
+        with open(partial, "w", encoding="ascii", opener=opener) as file:
             file.write(folder_id + "\n")
             file.flush()
             os.fsync(file.fileno())

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from pinfold.core.errors import StoreInUse, StoreUnreadable
+from pinfold.store.private import make_folder
 
 _LOCK: Final = Path("locks") / "up"  # beside the store's own
 _PATIENCE_S: Final = 60.0  # for the first one's tidying; a large pinset is compared in seconds
@@ -82,7 +83,8 @@ def beside_others(data_dir: Path) -> Iterator[Hold]:
 @contextmanager
 def _opened(data_dir: Path) -> Iterator[int]:
     try:
-        (data_dir / _LOCK).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(data_dir)
+        make_folder((data_dir / _LOCK).parent)
         handle = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as exc:
         raise StoreUnreadable(f"{data_dir} cannot be used as a data folder: {exc.strerror}") from exc

@@ -343,7 +343,7 @@ class BlockCorrupt(Corrupt):
     """A block whose bytes do not match its CID."""
 
     code = "BLOCK_CORRUPT"
-    hint = "`pinfold repo repair --from GATEWAY_URL` fetches it again, verified."
+    hint = "Bring the content again, or `pinfold repo repair --from GATEWAY_URL` fetches it, verified."
 
 
 class StoreCorrupt(Corrupt):

@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from pinfold.store.private import opener
+
 SIZE_BYTES: Final = 6 << 20  # the log begins anew at 4 MiB
 _SPARE_BYTES: Final = 16 << 20  # the last room is for what others do
 _EVERY_S: Final = 10.0
@@ -49,7 +51,7 @@ class Reserve:
             return
         partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
-            with open(partial, "wb") as file:
+            with open(partial, "wb", opener=opener) as file:
                 if hasattr(os, "posix_fallocate"):
                     os.posix_fallocate(file.fileno(), 0, SIZE_BYTES)
                 else:

@@ -77,6 +77,9 @@ class Gateway:
             await response(scope, receive, send_counted)
         except ClientDisconnect:
             pass  # nobody is left to answer
+        except PinfoldError as exc:
+            # The head is sent already: the server cuts the connection, so that the client knows that it has not all.
+            log.error("answer broken off", **{fields.PATH: scope["path"], fields.ERROR: str(exc)})
         finally:
             _tell(scope, status, sent_bytes, time.perf_counter() - began)
 
@@ -112,7 +115,8 @@ class Gateway:
         return await self._render(request, found)
 
     async def _render(self, request: GatewayRequest, found: resolver.Found) -> Response:
-        info = await resolver.inspect(self._node, request.address, found.cid)
+        content = self._node.node.open_file(found.cid)
+        info = await resolver.call_for(self._node, request.address, found.cid, content.info)
         if info.kind in ("directory", "hamt"):
             tag = headers.directory_etag(found.cid, request.page)
             if headers.matches(request.if_none_match, tag):
@@ -120,7 +124,7 @@ class Gateway:
             return await directory.render(self._node, request, found)
         if info.kind == "symlink":
             return symlink.render(request, found, info.target or b"")
-        return await file.render(self._node, request, found, info.size or 0)
+        return await file.render(self._node, request, found, content, info.size or 0)
 
 
 def _tell(scope: Scope, status: int, sent_bytes: int, duration_s: float) -> None:

@@ -13,7 +13,6 @@ from pinfold.core.errors import BlockNotFound, PathNotFound
 from pinfold.gateway.errors import Refusal
 from pinfold.gateway.node_thread import NodeThread
 from pinfold.gateway.request import GatewayRequest, show_name
-from pinfold.unixfs.read import Info
 
 T = TypeVar("T")
 
@@ -59,11 +58,6 @@ def _walk(node: NodeThread, roots: list[CID], left: list[str], *, large: bool, m
         most -= 1
         if large:
             time.sleep(0)  # lets the event loop have the interpreter between two folders
-
-
-async def inspect(node: NodeThread, address: str, cid: CID) -> Info:
-    """What one file, folder or link says of itself.  Raises: what the node raises; Refusal (429)."""
-    return await call_for(node, address, cid, lambda: node.node.file_info(cid))
 
 
 async def call_for(node: NodeThread, address: str, cid: CID, work: Callable[[], T]) -> T:

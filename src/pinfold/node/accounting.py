@@ -11,7 +11,7 @@ from pinfold.core.cid import CID
 from pinfold.core.content_path import ContentPath
 from pinfold.core.errors import NotUnixFS, UnknownCodec
 from pinfold.core.pin import PinMode
-from pinfold.node.blocks import Reader, damage_told, reader, walk
+from pinfold.node.blocks import Reader, reader, walk
 from pinfold.node.model import DagStat, DagStats, Stat
 from pinfold.node.resolver import as_path, resolve_to_cid
 from pinfold.store import Store
@@ -58,12 +58,11 @@ _Kind = Literal["file", "directory", "hamt", "symlink", "raw", "dag"]
 
 
 def _kind(cid: CID, read: Reader) -> tuple[_Kind, Info | None]:
-    with damage_told(read):
-        read(cid.bytes)  # the root must be here, whatever it is
-        try:
-            info = inspect(cid.bytes, read)
-        except (NotUnixFS, UnknownCodec):
-            return "dag", None
+    read(cid.bytes)  # the root must be here, whatever it is
+    try:
+        info = inspect(cid.bytes, read, size_of=read.size_of)
+    except (NotUnixFS, UnknownCodec):
+        return "dag", None
     return info.kind, info
 
 

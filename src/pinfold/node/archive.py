@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, Protocol
 from pinfold.core.cid import CID
 from pinfold.core.content_path import ContentPath
 from pinfold.core.errors import DagTooDeep, InvalidInput, UnsafeName
-from pinfold.node.blocks import Reader, damage_told, reader
+from pinfold.node.blocks import Reader, reader
 from pinfold.node.cat import cat
 from pinfold.node.names import PERMISSIONS, entries_of, is_safe
 from pinfold.node.resolver import as_path, resolve_to_cid
@@ -48,13 +48,12 @@ def get_archive(
     content_path = as_path(path)
     cid = resolve_to_cid(read, content_path).bytes
     name = content_path.segments[-1] if content_path.segments else str(content_path.root)
-    with damage_told(read):
-        info = inspect(cid, read)
-        if compress is None:
-            _write(store, read, stream, cid, info, name, archive)
-            return
-        with gzip.GzipFile(filename="", mode="wb", compresslevel=compress, fileobj=stream, mtime=0) as packed:
-            _write(store, read, packed, cid, info, name, archive)
+    info = inspect(cid, read, size_of=read.size_of)
+    if compress is None:
+        _write(store, read, stream, cid, info, name, archive)
+        return
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=compress, fileobj=stream, mtime=0) as packed:
+        _write(store, read, packed, cid, info, name, archive)
 
 
 def _write(store: Store, read: Reader, sink: _Sink, cid: bytes, info: Info, name: str, archive: bool) -> None:
@@ -93,7 +92,7 @@ def _tree(cid: bytes, info: Info, name: str, read: Reader) -> Iterator[tuple[byt
             above.pop()
             continue
         name, cid = f"{folder}/{os.fsdecode(following[0])}", following[1]
-        info = inspect(cid, read)
+        info = inspect(cid, read, size_of=read.size_of)
         yield cid, info, name
         if info.kind in ("directory", "hamt"):
             if len(above) == _MAX_FOLDERS:

@@ -215,7 +215,7 @@ class _Import:
         """A handle for each block that may be used."""
         if self._writer.is_full:
             self._writer.flush()
-        found = self._writer.handles(multihashes)
+        found = self._writer.handles(multihashes, hashed=True)
         return [handle if handle is not None and self._is_usable(handle) else None for handle in found]
 
     def _links_of(self, cid: bytes) -> list[bytes]:

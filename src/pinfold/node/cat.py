@@ -1,4 +1,4 @@
-"""The bytes of a file, as pieces or straight to a file descriptor."""
+"""The bytes of a file, as pieces or straight to a file descriptor; every block is hashed before its bytes go out."""
 
 from __future__ import annotations
 
@@ -7,16 +7,30 @@ from typing import Final
 
 from pinfold.core.binary_cid import multihash_of
 from pinfold.core.cid import CID
-from pinfold.core.errors import BlockNotFound, InvalidInput, StoreCorrupt
-from pinfold.node.blocks import reader
+from pinfold.core.errors import InvalidInput, StoreCorrupt
+from pinfold.node.blocks import Reader, reader
+from pinfold.node.hash_ahead import HashAhead
 from pinfold.node.output import Output
 from pinfold.store import Store
-from pinfold.store.rows import BlockRow
-from pinfold.store.segments import SegmentFile
-from pinfold.unixfs.read import Slice, slices
+from pinfold.unixfs.read import Info, Slice, inspect, slices
 
 _PIECE_BYTES: Final = 256 << 10  # a client of the gateway that stops reading holds so much
-_TRIES: Final = 5  # no gc moves a block so often between two looks; then its segment is gone for good
+
+
+class FileReader:
+    """One file, read part by part; what two parts share is read and hashed once.  For one thread at a time."""
+
+    def __init__(self, store: Store, cid: CID) -> None:
+        self.cid = cid
+        self._read = reader(store)
+
+    def info(self) -> Info:
+        """What it says of itself, from its root alone.  Raises: as ``inspect``."""
+        return inspect(self.cid.bytes, self._read, size_of=self._read.size_of)
+
+    def cat(self, offset: int, length: int | None) -> Iterator[bytes]:
+        """Its bytes in pieces of at most 256 KiB, reading only the blocks in which they lie.  Raises: as ``cat``."""
+        return _pieces(self._read, self.cid.bytes, offset, length)
 
 
 def cat(store: Store, cid: bytes, offset: int, length: int | None) -> Iterator[bytes]:
@@ -24,69 +38,53 @@ def cat(store: Store, cid: bytes, offset: int, length: int | None) -> Iterator[b
 
     Raises:  NotAFile, BlockNotFound, MalformedBlock, Corrupt.
     """
-    for part in _parts(store, cid, offset, length):
-        if part.data is not None:
-            yield part.data
-            continue
-        assert part.cid is not None
-        for start in range(part.offset, part.offset + part.length, _PIECE_BYTES):
-            size = min(_PIECE_BYTES, part.offset + part.length - start)
-            yield _read_part(store, part.cid, start, size)
+    return _pieces(reader(store), cid, offset, length)
 
 
 def cat_to(store: Store, cid: bytes, fd: int, offset: int, length: int | None) -> int:
-    """Write the bytes of a file to ``fd`` and give their number; raw leaves do not pass through this process."""
+    """Write the bytes of a file to ``fd`` and give their number; raw leaves are hashed and then copied by the kernel.
+
+    Raises:  as ``cat``; what lies before the block at fault may be written then.
+    """
     output = Output(fd)
-    for part in _parts(store, cid, offset, length):
-        if part.data is not None:
-            output.write(part.data)
-            continue
-        assert part.cid is not None
-        row, file = _place(store, part.cid)
-        _check_length(part.cid, row, part.offset + part.length)
-        try:
-            output.copy(file.fd, row.offset + part.offset, part.length)
-        except EOFError:
-            raise StoreCorrupt(f"segment {row.segment:08d}.car ends inside block {CID.from_bytes(part.cid)}") from None
+    with HashAhead(store) as ahead:
+        for part, block in ahead.through(_parts(reader(store), cid, offset, length), _leaf_of, _size_of):
+            if part.data is not None:
+                output.write(part.data)
+                continue
+            assert block is not None
+            try:
+                output.copy(block.file.fd, block.row.offset + part.offset, part.length)
+            except EOFError:
+                raise StoreCorrupt(f"segment {block.row.segment:08d}.car was cut off while it was read") from None
     output.flush()
     return output.written
 
 
-def _parts(store: Store, cid: bytes, offset: int, length: int | None) -> Iterator[Slice]:
+def _pieces(read: Reader, cid: bytes, offset: int, length: int | None) -> Iterator[bytes]:
+    for part in _parts(read, cid, offset, length):
+        if part.data is not None:
+            yield part.data
+            continue
+        assert part.cid is not None
+        stop = part.offset + part.length
+        if read.size_of(part.cid) <= _PIECE_BYTES:
+            yield read.leaf(part.cid)[part.offset : stop]
+            continue
+        for start in range(part.offset, stop, _PIECE_BYTES):
+            yield read.part(part.cid, start, min(_PIECE_BYTES, stop - start))
+
+
+def _parts(read: Reader, cid: bytes, offset: int, length: int | None) -> Iterator[Slice]:
     if length is not None and length < 0:
         raise InvalidInput(f"a length of {length} bytes cannot be")
     stop = None if length is None else offset + length
-    return slices(cid, reader(store), offset, stop, size_of=lambda leaf: _row(store, leaf).length)
+    return slices(cid, read, offset, stop, size_of=read.size_of)
 
 
-def _row(store: Store, cid: bytes) -> BlockRow:
-    row = store.row(multihash_of(cid))
-    if row is None:
-        raise BlockNotFound(f"block {CID.from_bytes(cid)} is not here")
-    return row
+def _leaf_of(part: Slice) -> bytes | None:
+    return multihash_of(part.cid) if part.cid is not None else None
 
 
-def _place(store: Store, cid: bytes) -> tuple[BlockRow, SegmentFile]:
-    for _ in range(_TRIES):
-        row = _row(store, cid)
-        try:
-            return row, store.files.file(row.segment)
-        except FileNotFoundError:  # gc moved it since we looked
-            continue
-    raise StoreCorrupt(f"the segment of block {CID.from_bytes(cid)} is missing")
-
-
-def _read_part(store: Store, cid: bytes, start: int, size: int) -> bytes:
-    for _ in range(_TRIES):
-        row = _row(store, cid)
-        _check_length(cid, row, start + size)
-        try:
-            return store.files.read(row.segment, row.offset + start, size)
-        except FileNotFoundError:  # gc moved it since we looked
-            continue
-    raise StoreCorrupt(f"the segment of block {CID.from_bytes(cid)} is missing")
-
-
-def _check_length(cid: bytes, row: BlockRow, needed: int) -> None:
-    if row.length < needed:
-        raise StoreCorrupt(f"block {CID.from_bytes(cid)} is shorter than its file says")
+def _size_of(part: Slice) -> int:
+    return part.length

@@ -1,6 +1,6 @@
 """Everything compared with everything: blocks with their hashes, pins with blocks, the catalogue with the files.
 
-1. What writers that died left behind is settled.
+1. What writers that died left behind is settled, and pins keep what came since they lacked it.
 2. One snapshot of the catalogue is taken, and the journal opened at the very length that belongs to it.
 3. Every block is hashed where it lies.
 4. What the snapshot says is added up and compared: counters, segments, pins, journal.
@@ -36,6 +36,7 @@ def verify(store: Store, progress: Callable[[Progress], None] | None = None) -> 
 def check(store: Store, progress: Callable[[Progress], None] | None = None, *, hashing: bool = True) -> VerifyReport:
     """The same; without ``hashing`` damage inside blocks stays unseen, and everything else is told at once."""
     store.settle_tails()
+    store.settle_pins()
     snapshot = take_snapshot(store)
     try:
         problems = _corrupt(store, snapshot, progress) if hashing else []

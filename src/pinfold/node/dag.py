@@ -8,7 +8,7 @@ from pinfold.core.cid import CID, DAG_CBOR
 from pinfold.core.codec import Value
 from pinfold.core.content_path import ContentPath
 from pinfold.node.block_ops import block_put
-from pinfold.node.blocks import damage_told, reader
+from pinfold.node.blocks import reader
 from pinfold.node.resolver import as_path, resolve, value_at
 from pinfold.store import Store
 
@@ -20,9 +20,8 @@ def dag_get(store: Store, path: str | CID | ContentPath) -> Value:
     """
     read = reader(store)
     found = resolve(read, as_path(path))
-    with damage_told(read):
-        value = codecs.decode(found.cid.codec, read(found.cid.bytes))
-        return value_at(value, found.remainder, found.cid)
+    value = codecs.decode(found.cid.codec, read(found.cid.bytes))
+    return value_at(value, found.remainder, found.cid)
 
 
 def dag_put(

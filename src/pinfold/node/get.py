@@ -24,7 +24,7 @@ from pinfold.core.cid import CID
 from pinfold.core.content_path import ContentPath
 from pinfold.core.errors import Conflict, DagTooDeep, SourceUnreadable, StoreFull, UnsafeName
 from pinfold.node.archive import get_archive
-from pinfold.node.blocks import Reader, damage_told, reader
+from pinfold.node.blocks import Reader, reader
 from pinfold.node.cat import cat
 from pinfold.node.model import Progress
 from pinfold.node.names import PERMISSIONS, entries_of
@@ -55,8 +55,8 @@ def get(
     """
     read = reader(store)
     cid = resolve_to_cid(read, as_path(path)).bytes
-    with damage_told(read), _disk_told(destination):
-        info = inspect(cid, read)
+    with _disk_told(destination):
+        info = inspect(cid, read, size_of=read.size_of)
         total = (info.size or 0) if info.kind in ("file", "raw") else 0
         writer = _TreeWriter(store, read, total, progress)
         target = Path(os.path.abspath(destination))
@@ -121,7 +121,7 @@ class _TreeWriter:
                 name, cid = following
                 text = os.fsdecode(name)
                 shown = f"{here.shown}/{text}"
-                info = inspect(cid, self._read)
+                info = inspect(cid, self._read, size_of=self._read.size_of)
                 if info.kind not in ("directory", "hamt"):
                     self.leaf(here.fd, text, shown, cid, info)
                     continue

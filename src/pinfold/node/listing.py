@@ -10,7 +10,7 @@ from pinfold.core.cid import CID, DAG_PB, RAW
 from pinfold.core.codec import dag_pb
 from pinfold.core.content_path import ContentPath
 from pinfold.core.errors import BlockNotFound, MalformedBlock, UnknownCodec
-from pinfold.node.blocks import Reader, damage_told, reader
+from pinfold.node.blocks import Reader, reader
 from pinfold.node.model import DirEntry, FolderLink, Ref
 from pinfold.node.resolver import as_path, resolve_to_cid
 from pinfold.store import Store
@@ -28,16 +28,15 @@ def ls(store: Store, path: str | CID | ContentPath) -> Iterator[DirEntry]:
     """
     read = reader(store)
     cid = resolve_to_cid(read, as_path(path)).bytes
-    with damage_told(read):
-        kind = inspect(cid, read).kind
-        if kind in ("directory", "hamt"):
-            entries = list_directory(cid, read)
-        elif kind == "file":
-            entries = (Entry(link.name or b"", link.cid, link.tsize or 0) for link in load_node(cid, read).links)
-        else:
-            return
-        for entry in entries:
-            yield _dir_entry(entry, read)
+    kind = inspect(cid, read).kind
+    if kind in ("directory", "hamt"):
+        entries = list_directory(cid, read)
+    elif kind == "file":
+        entries = (Entry(link.name or b"", link.cid, link.tsize or 0) for link in load_node(cid, read).links)
+    else:
+        return
+    for entry in entries:
+        yield _dir_entry(entry, read)
 
 
 def folder_links(store: Store, cid: CID) -> Iterator[FolderLink]:
@@ -46,16 +45,14 @@ def folder_links(store: Store, cid: CID) -> Iterator[FolderLink]:
     Raises:  NotADirectory, BlockNotFound, NotUnixFS, UnknownCodec, MalformedBlock, BlockCorrupt; on the steps.
     """
     read = reader(store)
-    with damage_told(read):
-        for entry in list_directory(cid.bytes, read):
-            yield FolderLink(entry.name, entry.cid, entry.tsize)
+    for entry in list_directory(cid.bytes, read):
+        yield FolderLink(entry.name, entry.cid, entry.tsize)
 
 
 def describe_links(store: Store, links: Iterable[FolderLink]) -> list[DirEntry]:
     """The entries that links lead to, as ``ls`` has them.  Raises: BlockCorrupt."""
     read = reader(store)
-    with damage_told(read):
-        return [_dir_entry(Entry(*link), read) for link in links]
+    return [_dir_entry(Entry(*link), read) for link in links]
 
 
 def _dir_entry(entry: Entry, read: Reader) -> DirEntry:
@@ -64,9 +61,7 @@ def _dir_entry(entry: Entry, read: Reader) -> DirEntry:
         return DirEntry(name, cid, len(cid.identity_data) if cid.is_identity else entry.tsize, "file")
     try:
         info = inspect(entry.cid, read)
-    except (BlockNotFound, MalformedBlock, UnknownCodec) as exc:
-        if isinstance(exc, MalformedBlock):
-            read.check_recent()
+    except (BlockNotFound, MalformedBlock, UnknownCodec):
         return DirEntry(name, cid, entry.tsize, "unknown")
     if info.kind in ("directory", "hamt"):
         return DirEntry(name, cid, entry.tsize, "directory")
@@ -94,27 +89,26 @@ def refs(
     seen: dict[bytes, int] = {}  # CID -> least depth that it was met at
     if limit is not None and limit <= 0:
         return
-    with damage_told(read):
-        stack = [(root, iter(_links(root.bytes, read, store)))]
-        while stack:
-            parent, rest = stack[-1]
-            link = next(rest, None)
-            if link is None:
-                stack.pop()
+    stack = [(root, iter(_links(root.bytes, read, store)))]
+    while stack:
+        parent, rest = stack[-1]
+        link = next(rest, None)
+        if link is None:
+            stack.pop()
+            continue
+        cid, name = link
+        depth = len(stack)
+        is_new = True
+        if unique:
+            before = seen.get(cid)
+            if before is not None and (limit is None or before <= depth):
                 continue
-            cid, name = link
-            depth = len(stack)
-            is_new = True
-            if unique:
-                before = seen.get(cid)
-                if before is not None and (limit is None or before <= depth):
-                    continue
-                seen[cid], is_new = depth, before is None
-            target = CID.from_bytes(cid)
-            if is_new:
-                yield Ref(parent, target, name)
-            if limit is None or depth < limit:
-                stack.append((target, iter(_links(cid, read, store))))
+            seen[cid], is_new = depth, before is None
+        target = CID.from_bytes(cid)
+        if is_new:
+            yield Ref(parent, target, name)
+        if limit is None or depth < limit:
+            stack.append((target, iter(_links(cid, read, store))))
 
 
 def _links(cid: bytes, read: Reader, store: Store) -> Iterator[tuple[bytes, str]]:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from pinfold.core.codec import Value
     from pinfold.core.content_path import ContentPath
+    from pinfold.node.cat import FileReader
     from pinfold.unixfs.read import Info
 
 Report = Callable[[Progress], None]
@@ -166,7 +167,7 @@ class Node:
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def cat(self, path: str | CID | ContentPath, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """The bytes of a file, in pieces of at most one block; the blocks are not hashed again (``verify`` does that).
+        """The bytes of a file, in pieces of at most one block; each block is hashed before its bytes are given.
 
         Raises:  PathNotFound, BlockNotFound, NotAFile, NotUnixFS, MalformedBlock, BlockCorrupt; on the first step.
         """
@@ -182,6 +183,15 @@ class Node:
         from pinfold.node.cat import cat_to
 
         return cat_to(self._store, self._find(path).bytes, fd, offset, length)
+
+    def open_file(self, path: str | CID | ContentPath) -> FileReader:
+        """One file, to be asked for its size and for parts of it; for one thread at a time.
+
+        Raises:  as ``cat``.
+        """
+        from pinfold.node.cat import FileReader
+
+        return FileReader(self._store, self._find(path))
 
     def get(self, path: str | CID | ContentPath, destination: Path, *, progress: Report | None = None) -> int:
         """Write a file or a whole folder to disk and give the bytes written; nothing outside ``destination``.
@@ -256,7 +266,8 @@ class Node:
         from pinfold.node.blocks import reader
         from pinfold.unixfs.read import inspect
 
-        return inspect(self._find(path).bytes, reader(self._store))
+        read = reader(self._store)
+        return inspect(self._find(path).bytes, read, size_of=read.size_of)
 
     def _find(self, path: str | CID | ContentPath) -> CID:
         from pinfold.node.blocks import reader

@@ -8,10 +8,9 @@ from typing import Final, NamedTuple
 from pyroaring import BitMap
 
 from pinfold.core import codec
-from pinfold.core import multihash as mh
 from pinfold.core.binary_cid import codec_of, identity_data, multihash_of
 from pinfold.core.cid import CID, RAW
-from pinfold.core.errors import DagTooDeep, MalformedBlock, StoreCorrupt, UnknownCodec
+from pinfold.core.errors import Corrupt, DagTooDeep, MalformedBlock, UnknownCodec
 from pinfold.store import Store
 from pinfold.store.rows import pack_block
 from pinfold.store.verify import BadBlock, check_table, table_of
@@ -107,9 +106,7 @@ class _Check:
             return None
         try:
             data = self._store.read(multihash)
-        except StoreCorrupt:  # its segment is missing or ends before it: told with the leaves
-            return None
-        if not mh.matches(multihash, data):
+        except Corrupt:  # reported with the leaves
             return None
         self._keys.pop()
         self._rows.pop()
@@ -121,10 +118,9 @@ class _Check:
             return None
         self._followed[kind].add(block_id)
         try:
-            data = self._store.read(multihash)
-        except StoreCorrupt:
+            return self._store.read(multihash)
+        except Corrupt:
             return None
-        return data if mh.matches(multihash, data) else None
 
     def hash_leaves(self) -> None:
         """Check what waits, in the order of the disk: blocks without links, and nodes that were found damaged."""

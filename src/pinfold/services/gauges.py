@@ -68,3 +68,4 @@ class Gauges:
         metrics.STORE_BYTES.set(store.disk_bytes)
         metrics.STORE_BLOCKS.set(store.blocks)
         metrics.STORE_PINS.set(store.pins)
+        metrics.STORE_DAMAGED.set(store.damaged_blocks)

@@ -26,6 +26,7 @@ from pyroaring import BitMap
 
 from pinfold.core.errors import CatalogueLost, StoreError, StoreFull, StoreUnreadable
 from pinfold.store.layout import Layout
+from pinfold.store.private import FILE_MODE
 from pinfold.store.rows import BlockRow, SegmentRow, unpack_block, unpack_ids
 
 Txn: TypeAlias = Any  # py-lmdb's stubs say bytes or memoryview everywhere; we never ask for memoryviews
@@ -219,7 +220,7 @@ class Catalogue:
 
     def _put_stamp(self, stamp: _Stamp) -> None:
         try:
-            fd = os.open(self._layout.stamp, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fd = os.open(self._layout.stamp, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
             try:
                 os.pwrite(fd, _STAMP.pack(*stamp), 0)
             finally:
@@ -279,7 +280,7 @@ def _allocate_lock_file(layout: Layout) -> None:
     """
     size = (_MAX_READERS + 4) * 64
     with suppress(OSError):
-        fd = os.open(layout.catalogue / "lock.mdb", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(layout.catalogue / "lock.mdb", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
             if os.fstat(fd).st_blocks * 512 < size and hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(fd, 0, size)
@@ -292,7 +293,7 @@ def _open_environment(layout: Layout) -> lmdb.Environment:
     for size in _MAP_SIZES:
         try:
             return lmdb.open(
-                str(layout.catalogue), map_size=size, max_dbs=8, max_readers=_MAX_READERS, create=True, mode=0o644
+                str(layout.catalogue), map_size=size, max_dbs=8, max_readers=_MAX_READERS, create=True, mode=FILE_MODE
             )
         except (lmdb.MemoryError, MemoryError):
             continue

@@ -20,6 +20,7 @@ from pinfold.core.cid import CID
 from pinfold.core.errors import PinfoldError
 from pinfold.core.pin import PinMode
 from pinfold.store.layout import Layout, sync_path
+from pinfold.store.private import FILE_MODE, opener
 from pinfold.store.segments import disk_error, fdatasync
 
 
@@ -75,7 +76,7 @@ class Journal:
         data = b"".join(entry.line() for entry in entries)
         existed = os.path.exists(self._path)
         try:
-            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         except OSError as exc:
             raise disk_error(exc) from exc
         try:
@@ -120,7 +121,7 @@ class Journal:
         """A file beside the journal that says just ``entries``, durable.  Raises: StoreFull."""
         partial = self._layout.root / f".pins.journal.{os.getpid()}.{threading.get_ident()}"
         try:
-            with open(partial, "wb") as stream:
+            with open(partial, "wb", opener=opener) as stream:
                 for entry in entries:
                     stream.write(entry.line())
                 stream.flush()

@@ -20,6 +20,7 @@ from typing import Final
 
 from pinfold.core import car
 from pinfold.core.errors import StoreNewer, StoreUnreadable
+from pinfold.store.private import make_folder, opener, tighten
 
 FORMAT_VERSION: Final = 1
 SEGMENT_HEADER: Final = car.encode_header([])
@@ -76,8 +77,9 @@ class Layout:
                 f"{self.root} was written by a newer version (format {number}; this program knows {FORMAT_VERSION})"
             )
         try:
+            tighten(self.root)
             for folder in (self.locks, self.sessions):  # empty at rest, and so left out by some backups
-                folder.mkdir(exist_ok=True)
+                make_folder(folder)
         except OSError as exc:
             raise StoreUnreadable(f"cannot use the data folder {self.root}: {_reason(exc)}") from exc
         return False
@@ -94,10 +96,12 @@ class Layout:
                         hint="Choose an empty or a new folder with --data-dir.",
                     )
             for folder in (self.root, self.locks, self.segments, self.sessions, self.catalogue):
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
+            tighten(self.root)  # somebody may have made it for us
             # Others may make the same folder at this moment: a whole file appears, or none.
             partial = self.root / f".VERSION.{os.getpid()}"
-            partial.write_text(f"{FORMAT_VERSION}\n", "ascii")
+            with open(partial, "w", encoding="ascii", opener=opener) as stream:
+                stream.write(f"{FORMAT_VERSION}\n")
             sync_path(partial)
             os.rename(partial, self.version)
             sync_path(self.root)

@@ -9,6 +9,7 @@ from types import TracebackType
 
 from pinfold.core.errors import StoreInUse
 from pinfold.store.layout import FORMAT_VERSION, Layout
+from pinfold.store.private import FILE_MODE
 
 
 class FileLock:
@@ -20,7 +21,7 @@ class FileLock:
 
     def acquire(self, *, shared: bool = False, wait: bool = True) -> bool:
         """Take the lock; False when ``wait`` is off and somebody else holds it."""
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
             fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -1,63 +1,66 @@
-"""A damaged block made whole: sound bytes are appended, and its row points to them under the id that pins know."""
+"""Damaged blocks made whole: sound bytes are appended, and their rows point to them under the ids that pins know."""
 
 from __future__ import annotations
 
 import os
 from array import array
+from collections.abc import Sequence
+
+from pyroaring import BitMap
 
 from pinfold.core import multihash as mh
-from pinfold.core import varint
 from pinfold.core.cid import CID
 from pinfold.core.errors import BlockCorrupt, PinfoldError
+from pinfold.core.multihash import Buffer
 from pinfold.store.allocate import hold_segment
 from pinfold.store.catalogue import Catalogue, Txn
 from pinfold.store.commit import BLOCK_BYTES, GC_GENERATION, advance
+from pinfold.store.damage import forget_damage
 from pinfold.store.layout import SEAL_BYTES, Layout
-from pinfold.store.rows import BlockRow, SegmentRow, SegmentState, pack_block, prefix_length
+from pinfold.store.rows import BlockRow, SegmentRow, SegmentState, pack_block
 from pinfold.store.segments import HeldSegment
 
 
-def replace_corrupt(layout: Layout, catalogue: Catalogue, multihash: bytes, data: bytes) -> bool:
-    """Write the sound bytes of a block and let its row say where they are; False when the block is not catalogued.
+def replace_damaged(layout: Layout, catalogue: Catalogue, blocks: Sequence[tuple[bytes, Buffer]]) -> set[bytes]:
+    """Write the sound bytes of blocks, by multihash, and let their rows say where these are.
 
-    The damaged copy becomes dead bytes, which gc removes.
+    Gives the multihashes of those that were replaced; one that is not catalogued is not.  The damaged copies become
+    dead bytes, which gc removes.  At most 500 blocks at a time: one write takes no more.
 
-    Raises:  BlockCorrupt when ``data`` is not what the multihash names, StoreFull.
+    Raises:  BlockCorrupt where bytes are not what their multihash names, StoreFull; nothing has changed then.
     """
     with catalogue.read() as txn:
-        row = catalogue.block(txn, multihash)
-    if row is None:
-        return False
-    cid = row.cid(multihash)
-    if not mh.matches(multihash, data):
-        raise BlockCorrupt(f"the bytes given for {CID.from_bytes(cid)} do not match it")
-    prefix = varint.encode(len(cid) + len(data)) + cid
+        rows = {multihash: catalogue.block(txn, multihash) for multihash, _ in blocks}
+    parts: list[Buffer] = []
+    places: list[tuple[bytes, BlockRow, int, int]] = []  # multihash, row before, payload from the start, length
+    size = 0
+    for multihash, data in dict(blocks).items():
+        row = rows[multihash]
+        if row is None:
+            continue
+        if not mh.matches(multihash, data):
+            raise BlockCorrupt(f"the bytes given for {CID.from_bytes(row.cid(multihash))} do not match it")
+        head = row._replace(length=len(data)).head(multihash)
+        places.append((multihash, row, size + len(head), len(data)))
+        parts += (head, data)
+        size += len(head) + len(data)
+    if not places:
+        return set()
     held = hold_segment(layout, catalogue)
     try:
-        start = _append(held, [prefix, data])
+        start = _append(held, parts, size)
         with catalogue.write() as txn:
-            now = catalogue.block(txn, multihash)
-            if now is None or now.id != row.id:  # a gc removed it meanwhile; the next writer settles our copy
-                return False
-            _leave_segment(layout, catalogue, txn, multihash, now)
-            new = BlockRow(now.id, held.number, start + len(prefix), len(data), now.tag)
-            _enter_segment(catalogue, txn, multihash, new)
-            advance(catalogue, txn, held.number, held.end, sealed=held.end >= SEAL_BYTES)
-            catalogue.put_lengths(txn, now.id, array("I", [len(data)]))
-            payload = catalogue.number(txn, BLOCK_BYTES) - now.length + len(data)
-            catalogue.put_number(txn, BLOCK_BYTES, payload)
-            # A gc that has read the old row must look again.
-            catalogue.put_number(txn, GC_GENERATION, catalogue.number(txn, GC_GENERATION) + 1)
+            replaced = _point_to(layout, catalogue, txn, held, start, places)
     finally:
         held.release()
-    return True
+    return replaced
 
 
-def _append(held: HeldSegment, parts: list[bytes | memoryview]) -> int:
-    """Write a record durably and give its start; a disk that is full leaves nothing of it."""
+def _append(held: HeldSegment, parts: list[Buffer], size: int) -> int:
+    """Write records durably and give their start; a disk that is full leaves nothing of them."""
     start = held.end
     try:
-        held.write(parts, sum(map(len, parts)))
+        held.write(parts, size)
         held.sync()
     except PinfoldError:
         held.truncate(start)
@@ -65,12 +68,41 @@ def _append(held: HeldSegment, parts: list[bytes | memoryview]) -> int:
     return start
 
 
+def _point_to(
+    layout: Layout,
+    catalogue: Catalogue,
+    txn: Txn,
+    held: HeldSegment,
+    start: int,
+    places: list[tuple[bytes, BlockRow, int, int]],
+) -> set[bytes]:
+    replaced: set[bytes] = set()
+    ids = BitMap()
+    payload = catalogue.number(txn, BLOCK_BYTES)
+    for multihash, before, at, length in places:
+        now = catalogue.block(txn, multihash)
+        if now is None or now.id != before.id:  # a gc removed it meanwhile: our copy is dead bytes
+            continue
+        _leave_segment(layout, catalogue, txn, multihash, now)
+        _enter_segment(catalogue, txn, multihash, BlockRow(now.id, held.number, start + at, length, now.tag))
+        catalogue.put_lengths(txn, now.id, array("I", [length]))
+        payload += length - now.length
+        replaced.add(multihash)
+        ids.add(now.id)
+    advance(catalogue, txn, held.number, held.end, sealed=held.end >= SEAL_BYTES)
+    catalogue.put_number(txn, BLOCK_BYTES, payload)
+    # A gc that has read an old row must look again.
+    catalogue.put_number(txn, GC_GENERATION, catalogue.number(txn, GC_GENERATION) + 1)
+    forget_damage(catalogue, txn, ids)
+    return replaced
+
+
 def _leave_segment(layout: Layout, catalogue: Catalogue, txn: Txn, multihash: bytes, row: BlockRow) -> None:
     """Take a block out of its segment's count; a segment whose file is gone goes with its last block."""
     segment = catalogue.segment(txn, row.segment)
     if segment is None:
         return
-    size = row.length + prefix_length(row.tag, len(multihash), row.length)
+    size = row.length + len(row.head(multihash))
     segment = segment._replace(live=segment.live - size, blocks=segment.blocks - 1)
     if segment.blocks == 0 and not os.path.exists(layout.segment(row.segment)):
         catalogue.drop_segment(txn, row.segment)
@@ -80,6 +112,6 @@ def _leave_segment(layout: Layout, catalogue: Catalogue, txn: Txn, multihash: by
 
 def _enter_segment(catalogue: Catalogue, txn: Txn, multihash: bytes, row: BlockRow) -> None:
     segment = catalogue.segment(txn, row.segment) or SegmentRow(0, 0, 0, SegmentState.OPEN)
-    size = row.length + prefix_length(row.tag, len(multihash), row.length)
+    size = row.length + len(row.head(multihash))
     catalogue.put_segment(txn, row.segment, segment._replace(live=segment.live + size, blocks=segment.blocks + 1))
     txn.put(multihash, pack_block(*row), db=catalogue.blocks)

@@ -19,6 +19,8 @@ from pinfold.store.rows import PinRow, pack_ids, packed_ids_of_row, union_of_pac
 from pinfold.store.walk import Reach
 
 JOURNAL_END: Final = b"journal_end"
+INCOMPLETE: Final = b"incomplete_pins"
+"""How often a pin was written that lacks blocks, since it was known that there is none."""
 _PAGE: Final = 2000  # rows read in one snapshot
 _COMPACT_BYTES: Final = 1 << 20
 _LINE_BYTES: Final = 200  # a journal line, generously
@@ -115,6 +117,8 @@ class Pins:
         spare(self._catalogue, txn, pin.ids)
         row = PinRow(pin.mode, pin.name, pin.created_at, pin.profile, pin.cid.version, pin.complete, pack_ids(pin.ids))
         txn.put(pin_key(pin.cid), row.pack(), db=self._catalogue.pins)
+        if not pin.complete:
+            self._catalogue.put_number(txn, INCOMPLETE, self._catalogue.number(txn, INCOMPLETE) + 1)
 
     def remove(self, txn: Txn, cids: Iterable[CID]) -> None:
         """Remove pins.  Raises: StoreFull."""

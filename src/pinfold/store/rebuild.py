@@ -25,6 +25,7 @@ from pinfold.store.journal import Journal, JournalEntry
 from pinfold.store.layout import SEGMENT_HEADER, Layout, sync_path
 from pinfold.store.locks import open_presence
 from pinfold.store.pins import JOURNAL_END, Pins, pin_key
+from pinfold.store.private import make_folder
 from pinfold.store.segments import HeldSegment, ScannedRecord, SegmentFiles
 from pinfold.store.walk import Reach, reach
 
@@ -59,7 +60,7 @@ def rebuild(layout: Layout, *, progress: Callable[[int, int], None] | None = Non
     """
     layout.prepare(create=layout.has_content())
     for folder in (layout.locks, layout.segments, layout.sessions):
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
     presence = open_presence(layout, exclusive=True)
     journal_missing = not layout.journal.exists()
     new = Layout(layout.root)
@@ -68,7 +69,7 @@ def rebuild(layout: Layout, *, progress: Callable[[int, int], None] | None = Non
     new.stamp = new.catalogue / "stamp"
     try:
         shutil.rmtree(new.catalogue, ignore_errors=True)
-        new.catalogue.mkdir()
+        make_folder(new.catalogue)
         catalogue = Catalogue(new)
         try:
             torn = _scan_segments(new, catalogue, progress)

@@ -46,6 +46,11 @@ class BlockRow(NamedTuple):
         """The binary CID that it was stored under."""
         return cid_of(self.tag, multihash)
 
+    def head(self, multihash: bytes) -> bytes:
+        """What stands before its payload in the segment: the record's length and the CID."""
+        cid = cid_of(self.tag, multihash)
+        return varint.encode(len(cid) + self.length) + cid
+
     def record_start(self, multihash: bytes) -> int:
         """Where its record (length, CID, payload) begins in the segment."""
         return self.offset - prefix_length(self.tag, len(multihash), self.length)

@@ -7,14 +7,16 @@ import fcntl
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from pinfold.core import multihash, varint
 from pinfold.core.binary_cid import split_cid
 from pinfold.core.block import MAX_BLOCK_BYTES
 from pinfold.core.errors import InvalidInput, StoreCorrupt, StoreFull
+from pinfold.core.multihash import Buffer
 from pinfold.store.layout import SEGMENT_HEADER, Layout, sync_path
+from pinfold.store.private import FILE_MODE
 from pinfold.store.rows import tag_of_cid
 
 MAX_RECORD_BYTES: Final = MAX_BLOCK_BYTES + 256  # a block and the longest CID there is
@@ -96,7 +98,7 @@ class HeldSegment:
         self.end = end
         """Where the next record goes."""
 
-    def write(self, parts: list[bytes | memoryview], size: int) -> int:
+    def write(self, parts: Sequence[Buffer], size: int) -> int:
         """Append ``parts`` (``size`` bytes together) and give the offset of the first.  Raises: StoreFull."""
         start = self.reserve(size)
         self.write_at(parts, start, size)
@@ -108,7 +110,7 @@ class HeldSegment:
         self.end = start + size
         return start
 
-    def write_at(self, parts: list[bytes | memoryview], start: int, size: int) -> None:
+    def write_at(self, parts: Sequence[Buffer], start: int, size: int) -> None:
         """Write into a reserved place.  Raises: StoreFull."""
         try:
             written = os.pwritev(self.fd, parts, start)
@@ -169,7 +171,7 @@ def try_hold(layout: Layout, number: int) -> HeldSegment | None:
 def create(layout: Layout, number: int) -> HeldSegment | None:
     """A new segment, held and with its header durable, or None when that number is taken."""
     try:
-        fd = os.open(layout.segment(number), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        fd = os.open(layout.segment(number), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
     except FileExistsError:
         return None
     except OSError as exc:
@@ -230,6 +232,8 @@ class SegmentFiles:
 
     def read(self, number: int, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes.  Raises: FileNotFoundError, StoreCorrupt when the file is too short."""
+        if length > MAX_RECORD_BYTES:
+            raise StoreCorrupt(f"the catalogue says that a block has {length:,} bytes, which none may have")
         file = self.file(number)  # a name of its own: else it could be closed between this and the read
         data = os.pread(file.fd, length, offset)
         if len(data) != length:
@@ -237,6 +241,13 @@ class SegmentFiles:
                 f"segment {self._layout.segment(number)} ends before byte {offset + length}, where a block should"
             )
         return data
+
+    def size(self, number: int) -> int:
+        """The bytes of a segment's file; 0 where it is missing."""
+        try:
+            return os.stat(self._layout.segment(number)).st_size
+        except FileNotFoundError:
+            return 0
 
     def forget_removed(self) -> None:
         """Close files that gc has unlinked, so that their space comes back."""

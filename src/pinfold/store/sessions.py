@@ -18,6 +18,7 @@ from typing import Final
 from pyroaring import BitMap
 
 from pinfold.store.layout import Layout
+from pinfold.store.private import FILE_MODE
 from pinfold.store.segments import disk_error
 
 _PAIR: Final = struct.Struct("<II")
@@ -47,7 +48,7 @@ class Session:
         # Made under another name and locked before it can be seen: an unlocked session file means a dead process.
         name = f"{os.getpid()}-{os.urandom(6).hex()}"
         partial = f"{self._folder}/.{name}"
-        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, FILE_MODE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             os.rename(partial, f"{self._folder}/{name}")

@@ -68,7 +68,9 @@ class SharedPins:
         catalogue = self._store.catalogue
         with catalogue.read() as txn:
             generation = catalogue.number(txn, GC_GENERATION)
-        return _Waiting(cid, name, generation, require_all(self._store.walk(cid), cid.bytes))
+        ids = require_all(self._store.walk(cid), cid.bytes)
+        self._store.require_undamaged(ids)
+        return _Waiting(cid, name, generation, ids)
 
     def _make_all(self) -> None:
         catalogue, pins = self._store.catalogue, self._store.pins

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
@@ -14,9 +14,11 @@ from pyroaring import BitMap
 from pinfold.core.binary_cid import multihash_of
 from pinfold.core.cid import CID, RAW
 from pinfold.core.errors import (
+    BlockCorrupt,
     BlockNotFound,
     BlockPinned,
     CatalogueLost,
+    Corrupt,
     PinConflict,
     PinNotFound,
     StoreCorrupt,
@@ -28,15 +30,19 @@ from pinfold.store import segments
 from pinfold.store.allocate import settle_tail
 from pinfold.store.catalogue import REGISTRY, Txn
 from pinfold.store.commit import BLOCK_BYTES, GC_GENERATION, REMOVING
+from pinfold.store.damage import DAMAGED, damaged_ids, note_checked
 from pinfold.store.gc import FREED, Collected, collect
+from pinfold.store.hashed_reads import HashedReads, SoundBlock
 from pinfold.store.layout import SEGMENT_HEADER, Layout
 from pinfold.store.locks import open_presence
-from pinfold.store.mend import replace_corrupt
+from pinfold.store.mend import replace_damaged
 from pinfold.store.pins import NewPin, Pins
+from pinfold.store.private import FILE_MODE, make_folder
 from pinfold.store.rows import BlockRow, SegmentState, pack_ids, prefix_length, unpack_block
 from pinfold.store.segments import SegmentFiles
 from pinfold.store.sessions import protected_ids
 from pinfold.store.walk import Reach, reach, require_all
+from pinfold.store.whole_pins import settle_pins
 from pinfold.store.writer import Writer
 
 _RESERVE_BYTES: Final = 4 << 20
@@ -53,6 +59,8 @@ class StoreNumbers(NamedTuple):
     disk_bytes: int
     pins: int
     segments: int
+    damaged_blocks: int
+    """Blocks that a read or a check found damaged, and that nothing has mended since."""
 
 
 class Store:
@@ -70,13 +78,14 @@ class Store:
             has_content = not fresh and self._has_content()  # looked at first: another process may just be making it
             if has_content and not self._has_catalogue():
                 raise CatalogueLost(f"the catalogue of {root} is missing")
-            self.layout.catalogue.mkdir(exist_ok=True)
+            make_folder(self.layout.catalogue)
             self.catalogue = REGISTRY.open(self.layout, may_be_new=not has_content)
         except BaseException:
             self._presence.release()
             raise
         self.pins = Pins(self.layout, self.catalogue)
         self.files = SegmentFiles(self.layout)
+        self._hashed = HashedReads(self.catalogue, self.files, self.read)
         self._refreshed = time.monotonic()
         try:
             self._recover()
@@ -111,12 +120,20 @@ class Store:
         self.settle_tails()
         with self.catalogue.write() as txn:
             if self.pins.is_behind(txn):
-                self.pins.recover(txn, lambda cid: self.walk(cid, max_missing=1 << 62))
+                # Reads that note damage would wait for the write lock that is held here.
+                self.pins.recover(
+                    txn, lambda cid: reach(self.catalogue, self._read_hashed, cid.bytes, max_missing=1 << 62)
+                )
 
     def _settle(self) -> None:
         """Before a gc: what a dead process has pinned and not committed is pinned, then its other blocks are known."""
         self._recover()
         self.settle_tails()
+        self.settle_pins()
+
+    def settle_pins(self) -> None:
+        """Let pins that lacked blocks keep those that came since.  Raises: StoreFull."""
+        settle_pins(self.catalogue, self.pins, self.read)
 
     def settle_tails(self) -> None:
         """Catalogue, or cut off, what killed writers left at the ends of segments."""
@@ -141,17 +158,31 @@ class Store:
             return self.catalogue.block(txn, multihash)
 
     def read(self, multihash: bytes) -> bytes:
-        """A block's bytes as they lie on disk; not hashed (``verify`` does that).
+        """A block's bytes, hashed; a block that is damaged is remembered as such.  Not inside a write transaction.
 
-        Raises:  BlockNotFound, StoreCorrupt.
+        Raises:  BlockNotFound, BlockCorrupt, StoreCorrupt where its segment is missing or too short.
         """
+        try:
+            return self._read_hashed(multihash)
+        except Corrupt:
+            row = self.row(multihash)
+            if row is not None:
+                note_checked(self.catalogue, BitMap(), BitMap([row.id]))
+            raise
+
+    def _read_hashed(self, multihash: bytes) -> bytes:
         before = None
         while True:
             row = self.row(multihash)
             if row is None:
                 raise BlockNotFound(f"block {CID(1, RAW, multihash)} is not here")
             try:
-                return self.files.read(row.segment, row.offset, row.length)
+                data = self.files.read(row.segment, row.offset, row.length)
+                if matches(multihash, data):
+                    return data
+                if row == before:
+                    cid = CID.from_bytes(row.cid(multihash))
+                    raise BlockCorrupt(f"block {cid} is corrupt: its bytes do not match it")
             except FileNotFoundError as exc:
                 if row == before:  # else gc moved it between the two looks
                     raise StoreCorrupt(f"segment {self.layout.segment(row.segment)} is missing") from exc
@@ -161,15 +192,26 @@ class Store:
             before = row
 
     def read_cid(self, cid: bytes) -> bytes:
-        """The same by binary CID.  Raises: BlockNotFound, StoreCorrupt."""
+        """The same by binary CID.  Raises: BlockNotFound, BlockCorrupt, StoreCorrupt."""
         try:
             return self.read(multihash_of(cid))
         except BlockNotFound:
             raise BlockNotFound(f"block {CID.from_bytes(cid)} is not here") from None
 
+    def sound(self, multihashes: Sequence[bytes]) -> list[SoundBlock]:
+        """Where blocks lie that were hashed just now, for a reader that copies them from the segments.
+
+        Raises:  BlockNotFound, BlockCorrupt, StoreCorrupt.
+        """
+        return self._hashed.sound(multihashes)
+
     def is_sound(self, multihash: bytes) -> bool:
         """Whether a block's bytes match its hash now.  Raises: BlockNotFound."""
-        return matches(multihash, self.read(multihash))
+        try:
+            self.read(multihash)
+        except Corrupt:
+            return False
+        return True
 
     def local_cids(self) -> Iterator[bytes]:
         """The binary CID of every block, in short snapshots."""
@@ -195,6 +237,7 @@ class Store:
             self.layout,
             self.catalogue,
             pins=self.pins,
+            reads=self._hashed,
             collect=lambda ids: self._with_reserve(lambda: collect(self.layout, self.catalogue, self.pins, only=ids)),
         )
 
@@ -255,7 +298,13 @@ class Store:
 
         Raises:  BlockCorrupt when ``data`` does not match, StoreFull.
         """
-        return replace_corrupt(self.layout, self.catalogue, multihash, data)
+        return bool(replace_damaged(self.layout, self.catalogue, [(multihash, data)]))
+
+    def require_undamaged(self, ids: BitMap) -> None:
+        """Refuse blocks that are known to be damaged.  Raises: BlockCorrupt."""
+        damaged = damaged_ids(self.catalogue) & ids
+        if damaged:
+            raise BlockCorrupt(f"{len(damaged):,} of its blocks are known to be damaged")
 
     # -- pins ------------------------------------------------------------------------------------------------------
 
@@ -287,6 +336,7 @@ class Store:
                 ids = BitMap([row.id] if row else [])
             else:
                 ids = require_all(self.walk(cid, progress=progress), cid.bytes)
+                self.require_undamaged(ids)
             with self.catalogue.write() as txn:
                 # A gc may have swept what we walked over: then walk again, and find it missing.
                 if self.catalogue.number(txn, GC_GENERATION) != generation and not ids.isdisjoint(
@@ -342,6 +392,7 @@ class Store:
             blocks = int(txn.stat(self.catalogue.blocks)["entries"])
             block_bytes = self.catalogue.number(txn, BLOCK_BYTES)
             pins = self.pins.count(txn)
+            damaged = len(self.catalogue.ids(txn, DAMAGED) - self.catalogue.ids(txn, FREED))
         disk = 0
         for folder, _, names in os.walk(self.layout.root):
             if Path(folder) in (self.layout.segments, self.layout.catalogue):
@@ -351,7 +402,7 @@ class Store:
         with suppress(FileNotFoundError):
             disk += os.stat(self.layout.journal).st_size
         dead = sum(max(0, row.end - len(SEGMENT_HEADER) - row.live) for row in rows.values())
-        return StoreNumbers(blocks, block_bytes, dead, disk, pins, len(self.layout.segment_numbers()))
+        return StoreNumbers(blocks, block_bytes, dead, disk, pins, len(self.layout.segment_numbers()), damaged)
 
     def _with_reserve(self, action: Callable[[], _T]) -> _T:
         """Do what gives space back, by means of the reserve where the disk is full."""
@@ -372,7 +423,7 @@ class Store:
             return
         partial = self.layout.root / f".reserve.{os.getpid()}"
         try:
-            fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
             try:
                 if hasattr(os, "posix_fallocate"):
                     os.posix_fallocate(fd, 0, _RESERVE_BYTES)

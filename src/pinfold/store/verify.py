@@ -21,6 +21,7 @@ from pinfold.core import multihash as mh
 from pinfold.core.cid import CID
 from pinfold.core.errors import InvalidInput
 from pinfold.store.catalogue import Catalogue, Txn
+from pinfold.store.damage import note_checked
 from pinfold.store.layout import Layout
 from pinfold.store.rows import cid_of, prefix_length
 
@@ -118,7 +119,10 @@ def check_table(
         bad.extend(found)
         if progress is not None:
             progress(stop, count)
-    return _still_bad(layout, catalogue, bad)
+    bad = _still_bad(layout, catalogue, bad)
+    damaged = BitMap([block.id for block in bad])
+    note_checked(catalogue, BitMap(table.rows["id"]) - damaged, damaged)
+    return bad
 
 
 def _check_slices(

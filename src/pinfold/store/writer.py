@@ -1,6 +1,7 @@
 """One add or one import: blocks in, then one commit that makes them durable, known and pinned; or a rollback.
 
-1. Blocks are appended to a segment that this writer holds alone; what is stored already is relied on, not written.
+1. Blocks are appended to a segment that this writer holds alone.  What is stored already is compared with what came:
+   where it is equal it is relied on, where it differs the stored copy is damaged and replaced.
 2. Behind every 16 MiB a background thread syncs, so that the last sync is short.
 3. ``commit`` syncs, writes the rows in batches, and the pins with the last of them: journal first, then catalogue.
 4. ``rollback`` cuts the segment back to where it was.
@@ -19,7 +20,7 @@ from typing import Final, NamedTuple
 from pyroaring import BitMap
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import StoreCorrupt
+from pinfold.core.errors import BlockNotFound, Corrupt
 from pinfold.core.pin import PinMode
 from pinfold.store.allocate import hold_segment, new_segment
 from pinfold.store.catalogue import Catalogue, Txn
@@ -33,25 +34,23 @@ from pinfold.store.commit import (
     insert,
     reserve_ids,
 )
+from pinfold.store.damage import damaged_ids
+from pinfold.store.hashed_reads import HashedReads
 from pinfold.store.layout import SEAL_BYTES, SEGMENT_HEADER, Layout
 from pinfold.store.pins import NewPin, Pins
 from pinfold.store.rows import unpack_block
 from pinfold.store.segments import HeldSegment
 from pinfold.store.sessions import Session
+from pinfold.store.stored_copies import NewBlock, heal
+
+__all__ = ["BlockRun", "NewBlock", "Root", "Writer"]
 
 _SYNC_BYTES: Final = 16 << 20  # 1 GiB is durable in 0.77 s so, in 0.90 s with 64 MiB, and in 1.18 s with one sync
 _BATCH_PINS: Final = 1000  # about 20 ms of a transaction
 _PAUSE_SECONDS: Final = 0.001  # LMDB's lock is not fair: without a pause others would wait for all batches
+_MAX_HASHED_BYTES: Final = 256 << 20  # 0.2 s: what a client may have hashed by naming blocks that it does not bring
+_HASHED_AT_ONCE: Final = 64
 _MAX_PENDING: Final = 1 << 18  # blocks remembered by their hash before a flush: about 60 MB
-
-
-class NewBlock(NamedTuple):
-    """A block on its way in; ``prefix`` is the record's length varint and CID."""
-
-    multihash: bytes
-    tag: int
-    prefix: bytes
-    data: bytes | memoryview
 
 
 class BlockRun(NamedTuple):
@@ -91,12 +90,14 @@ class Writer:
         catalogue: Catalogue,
         *,
         pins: Pins,
+        reads: HashedReads,
         collect: Callable[[BitMap], object],
         exclude: frozenset[int] = frozenset(),
     ) -> None:
         self._layout = layout
         self._catalogue = catalogue
         self._pins = pins
+        self._reads = reads
         self._collect = collect
         self._exclude = exclude
         self._session = Session(layout)
@@ -109,6 +110,8 @@ class Writer:
         self._seen: dict[bytes, int] = {}  # multihash -> handle: a serial >= 0 of ours, or -1 - id of a stored block
         self._ids: array[int] = array("I")  # serial -> id, once catalogued
         self._written = 0  # blocks whose serials were forgotten
+        self._compared = BitMap()  # ids of stored blocks whose bytes were brought here and are equal
+        self._hashed_bytes = 0
         self._mine = BitMap()
         self._twice = BitMap()  # ids of blocks that we wrote and another session catalogued first
         self._relied = BitMap()  # ids of stored blocks that the session protects
@@ -120,21 +123,28 @@ class Writer:
 
     # -- blocks in -----------------------------------------------------------------------------------------------
 
-    def handles(self, multihashes: Sequence[bytes]) -> list[int | None]:
-        """A handle for each block that this session wrote or that is stored and will stay until it ends."""
+    def handles(self, multihashes: Sequence[bytes], *, hashed: bool = False) -> list[int | None]:
+        """A handle for each block that this session wrote or that is stored and will stay until it ends.
+
+        A stored block that is known to be damaged, or whose segment is missing or too short, has none: it must be
+        brought.  With ``hashed`` stored blocks are hashed as well, up to 256 MiB of them in one session.
+        """
         with self._lock:
             found = list(map(self._seen.get, multihashes))
             if None in found:
-                self._rely([key for key, handle in zip(multihashes, found, strict=True) if handle is None])
+                wanted = [key for key, handle in zip(multihashes, found, strict=True) if handle is None]
+                self._rely(wanted, hashed=hashed)
                 found = list(map(self._seen.get, multihashes))
             return found
 
     def put(self, blocks: Sequence[NewBlock]) -> list[int]:
-        """Append what is not stored yet, in order, and give each block's handle.  Raises: StoreFull."""
+        """Append what is not stored yet, in order, and give each block's handle; damaged copies are replaced.
+
+        Raises:  StoreFull; BlockCorrupt where the stored copy differs from bytes that do not match their own hash.
+        """
+        self._compare(blocks)
         with self._lock:
             seen = self._seen
-            if not self._empty:
-                self._rely([block[0] for block in blocks if block[0] not in seen])
             parts: list[bytes | memoryview] = []
             size = 0
             handles = []
@@ -176,8 +186,7 @@ class Writer:
             keys = run.multihashes
             plain = len(set(keys)) == len(keys) and seen.keys().isdisjoint(keys)
             if plain and not self._empty:
-                self._rely(keys)
-                plain = seen.keys().isdisjoint(keys)
+                plain = not self._any_stored(keys)
             if plain:
                 size = len(run.data)
                 held = self._segment()
@@ -245,17 +254,66 @@ class Writer:
             self._syncs.append(self._syncer.submit(held.sync))
             self._unsynced = 0
 
-    def _rely(self, wanted: list[bytes]) -> None:
-        """Look blocks up and keep those that are there from being collected (see ``sessions``)."""
-        if not wanted:
+    def _rely(self, wanted: list[bytes], *, hashed: bool) -> None:
+        """Look blocks up whose bytes nobody brings, and rely on those that are sound as far as is known."""
+        found = self._stored(wanted)
+        if not found:
             return
+        damaged = damaged_ids(self._catalogue)
+        unsound = {key for key, block_id in found.items() if block_id in damaged}
+        unsound |= self._reads.out_of_reach([key for key in found if key not in unsound])
+        if hashed:
+            ours = self._mine | self._twice | self._compared
+            others = [key for key, block_id in found.items() if key not in unsound and block_id not in ours]
+            unsound |= self._unsound_by_hash(others)
+        for key, block_id in found.items():
+            if key not in unsound:
+                self._seen[key] = -1 - block_id
+
+    def _unsound_by_hash(self, keys: list[bytes]) -> set[bytes]:
+        """Those that do not match their hash, of the first so many bytes that this session relies on."""
+        unsound: set[bytes] = set()
+        for at in range(0, len(keys), _HASHED_AT_ONCE):
+            if self._hashed_bytes >= _MAX_HASHED_BYTES:
+                break
+            for key in keys[at : at + _HASHED_AT_ONCE]:
+                try:
+                    self._hashed_bytes += self._reads.sound([key])[0].row.length
+                except (Corrupt, BlockNotFound):
+                    unsound.add(key)
+        return unsound
+
+    def _compare(self, blocks: Sequence[NewBlock]) -> None:
+        """Look up what is brought now, and heal the stored copies that differ; what is stored is relied on then."""
+        if self._empty:
+            return
+        with self._lock:
+            seen = self._seen
+            known = [block for block in blocks if seen.get(block.multihash, 0) < 0]
+            known = [block for block in known if -1 - seen[block.multihash] not in self._compared]
+            fresh = {block.multihash: block for block in blocks if block.multihash not in seen}
+            found = self._stored(list(fresh))
+        for_comparison = [*known, *(fresh[key] for key in found)]
+        if not for_comparison:
+            return
+        # Outside the lock: large blocks of several threads are compared side by side.
+        heal(self._layout, self._catalogue, self._reads.files, for_comparison)
+        with self._lock:
+            for key, block_id in found.items():
+                self._seen.setdefault(key, -1 - block_id)
+            self._compared.update(found.values())
+            self._compared.update(-1 - seen[block.multihash] for block in known)
+
+    def _stored(self, wanted: list[bytes]) -> dict[bytes, int]:
+        """Ids of the blocks that are stored, kept from being collected from now on (see ``sessions``)."""
+        if not wanted:
+            return {}
         catalogue = self._catalogue
         with catalogue.read() as txn:
             generation = txn.get(GC_GENERATION, db=catalogue.meta)
-            found, ends = self._look_up(txn, wanted)
+            found = self._look_up(txn, wanted)
         if not found:
-            return
-        self._require_whole(list(found), ends)
+            return found
         fresh = BitMap(found.values()) - self._relied - self._mine
         self._session.protect(_ranges(fresh))
         self._relied |= fresh
@@ -266,43 +324,17 @@ class Writer:
                 or catalogue.ids(txn, REMOVING)
             ):
                 found = self._still_there(txn, found)
-        for key, block_id in found.items():
-            self._seen[key] = -1 - block_id
+        return found
 
-    def _look_up(self, txn: Txn, wanted: list[bytes]) -> tuple[dict[bytes, int], dict[int, int]]:
-        """Ids of the blocks that are stored, and per segment where the last of them ends."""
-        found: dict[bytes, int] = {}
-        ends: dict[int, int] = {}
+    def _look_up(self, txn: Txn, wanted: list[bytes]) -> dict[bytes, int]:
+        """Ids of the blocks that are stored."""
         get, db = txn.get, self._catalogue.blocks
-        for key in wanted:
-            row = get(key, db=db)
-            if row is not None:
-                block_id, segment, offset, length, _ = unpack_block(row)
-                found[key] = block_id
-                if offset + length > ends.get(segment, 0):
-                    ends[segment] = offset + length
-        return found, ends
+        rows = ((key, get(key, db=db)) for key in wanted)
+        return {key: unpack_block(row)[0] for key, row in rows if row is not None}
 
-    def _require_whole(self, keys: list[bytes], ends: dict[int, int]) -> None:
-        """Make sure that the segments are there as far as ``ends`` says.  Raises: StoreCorrupt."""
-        while self._shorter_than(ends):
-            with self._catalogue.read() as txn:
-                _, now = self._look_up(txn, keys)
-            if now == ends:  # else gc moved or removed blocks between the two looks
-                raise StoreCorrupt(
-                    "content that is stored already cannot be relied on: its segment is missing or cut off"
-                )
-            ends = now
-
-    def _shorter_than(self, ends: dict[int, int]) -> bool:
-        """Whether a segment is missing, or ends before a block in it does."""
-        for number, end in ends.items():
-            try:
-                if os.stat(self._layout.segment(number)).st_size < end:
-                    return True
-            except FileNotFoundError:
-                return True
-        return False
+    def _any_stored(self, wanted: list[bytes]) -> bool:
+        with self._catalogue.read() as txn:
+            return bool(self._look_up(txn, wanted))
 
     def _still_there(self, txn: Txn, found: dict[bytes, int]) -> dict[bytes, int]:
         condemned = self._catalogue.ids(txn, GC_CONDEMNED) | self._catalogue.ids(txn, REMOVING)

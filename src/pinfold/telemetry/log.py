@@ -102,10 +102,10 @@ def _formatter(shared: list[Processor], last: Processor) -> logging.Formatter:
 
 
 class _PrivateFile(RotatingFileHandler):
-    """Log lines tell who called from where, so that the file is its owner's and group's alone."""
+    """Log lines tell who called from where, so that the file is its owner's alone."""
 
     def _open(self) -> TextIOWrapper:
-        handle = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        handle = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         return open(handle, "a", encoding=self.encoding, errors=self.errors)
 
 

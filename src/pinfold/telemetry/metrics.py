@@ -118,6 +118,11 @@ WEBHOOK_AGE: Final = Gauge(
 STORE_BYTES: Final = Gauge("pinfold_store_bytes", "Bytes of the store's segments.", registry=REGISTRY)
 STORE_BLOCKS: Final = Gauge("pinfold_store_blocks", "Blocks in the store.", registry=REGISTRY)
 STORE_PINS: Final = Gauge("pinfold_store_pins", "Pins in the store.", registry=REGISTRY)
+STORE_DAMAGED: Final = Gauge(
+    "pinfold_store_damaged_blocks",
+    "Blocks that a read or a check found damaged, and that nothing has mended since; more than 0 is an alarm.",
+    registry=REGISTRY,
+)
 DATABASE_CONNECTIONS: Final = Gauge(
     "pinfold_database_connections", "Connections of this process's pool.", ("state",), registry=REGISTRY
 )

@@ -65,13 +65,13 @@ class Slice(NamedTuple):
     data: bytes | None
 
 
-def inspect(cid: bytes, get: Get) -> Info:
-    """What the node of a binary CID is.
+def inspect(cid: bytes, get: Get, *, size_of: Callable[[bytes], int] | None = None) -> Info:
+    """What the node of a binary CID is; with ``size_of`` (as in ``slices``) a raw block is not read for it.
 
     Raises:  NotUnixFS, MalformedBlock, UnknownCodec for codecs other than raw and dag-pb, and what ``get`` raises.
     """
     if codec_of(cid) == RAW:
-        length = len(block_of(cid, get))
+        length = size_of(cid) if size_of is not None else len(block_of(cid, get))
         return Info("raw", length, length, length, 0)
     block, links, body = node = load_node(cid, get)
     kind = _KINDS.get(body.kind)

@@ -1,49 +1,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import BlockCorrupt
 from pinfold.gateway import create_gateway
 from pinfold.node import Node
+from pinfold.node.cat import FileReader
 from pinfold.node.model import AddOptions
 from tests.support.platform import run
+from tests.unit.gateway.conftest import Get
 
 DATA = bytes(range(256)) * 12_000  # three leaves
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    with Node(tmp_path / "data") as node:
-        yield node
-
-
-@pytest.fixture
-def get(node: Node) -> Callable[..., httpx.Response]:
-    """One request to a gateway over the node."""
-
-    def request(path: str, method: str = "GET", **headers: str) -> httpx.Response:
-        async def go() -> httpx.Response:
-            gateway = create_gateway(node)
-            transport = httpx.ASGITransport(gateway, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
-                fields = {name.replace("_", "-"): value for name, value in headers.items()}
-                response = await client.request(method, path, headers=fields)
-            await gateway.close()
-            return response
-
-        return run(go())
-
-    return request
-
-
-Get = Callable[..., httpx.Response]
 
 
 @pytest.fixture
@@ -286,25 +258,12 @@ def test_an_error_before_the_first_byte_is_a_status(node: Node, get: Get) -> Non
     assert get(f"/ipfs/{cid}").status_code == 404
 
 
-def test_a_corrupt_block_is_a_500_with_its_sentence(node: Node, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
-    cid = node.add_bytes(b"hello")
-
-    def corrupt(*_args: Any, **_kwargs: Any) -> Iterator[bytes]:
-        raise BlockCorrupt(f"the bytes of {cid} do not match it")
-        yield b""
-
-    monkeypatch.setattr(Node, "cat", corrupt)
-    response = get(f"/ipfs/{cid}")
-    assert response.status_code == 500
-    assert str(cid) in response.text
-
-
 def test_a_client_that_goes_away_stops_the_reading(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     cid = node.add_bytes(DATA)
     steps: list[int] = []
     closed: list[bool] = []
 
-    def endless(self: Node, path: object, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def endless(self: FileReader, offset: int, length: int | None) -> Iterator[bytes]:
         if length is not None and length <= 512:
             yield b"x" * length
             return
@@ -315,7 +274,7 @@ def test_a_client_that_goes_away_stops_the_reading(node: Node, monkeypatch: pyte
         finally:
             closed.append(True)
 
-    monkeypatch.setattr(Node, "cat", endless)
+    monkeypatch.setattr(FileReader, "cat", endless)
 
     async def go() -> None:
         gateway = create_gateway(node)

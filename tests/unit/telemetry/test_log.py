@@ -146,7 +146,7 @@ def test_a_log_file_gets_json_beside_what_people_see_and_is_renamed_when_it_is_f
     assert names == ["pinfold.log", "pinfold.log.1", "pinfold.log.2"]
     kept = [json.loads(line) for name in reversed(names) for line in (tmp_path / name).read_text().splitlines()]
     assert [line["number"] for line in kept] == list(range(100 - len(kept), 100))
-    assert all(one.stat().st_size <= 2000 and one.stat().st_mode & 0o007 == 0 for one in tmp_path.iterdir())
+    assert all(one.stat().st_size <= 2000 and one.stat().st_mode & 0o077 == 0 for one in tmp_path.iterdir())
     assert out.getvalue().count("number=") == 100
     assert "hush" not in path.read_text()
 

@@ -30,10 +30,11 @@ def command(
     """
     from pinfold.db import upgrade
     from pinfold.settings import load
+    from pinfold.store.private import make_folder
 
     settings = load({"data_dir": data_dir, "database_url": database_url})
     if not check:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.data_dir)
     done = upgrade.run(settings.effective_database_url, check_only=check)
     if as_json:
         output.json_line({"schema": done.schema, "upgraded": done.changed})

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, Final, TypeVar
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import BlockNotFound, PinNotFound, QuotaExceeded, StoreUnreadable
+from pinfold.core.errors import BlockCorrupt, BlockNotFound, PinNotFound, QuotaExceeded, StoreUnreadable
 from pinfold.core.pin import PinMode
 from pinfold.engine.interface import PLAINLY, Content, Peer, PeerStatus, PinOptions, TrackerStatus
 from pinfold.node import Node
@@ -59,11 +59,12 @@ class EmbeddedEngine:
             if options.hidden is not None:
                 raise BlockNotFound(f"{cid} is not here")
             return await self._run(lambda: self._pin_local(cid, options.max_bytes))
-        except BlockNotFound as exc:
-            # Which of its blocks is missing would say which of them other tenants keep.
+        except (BlockNotFound, BlockCorrupt) as exc:
+            # Which of its blocks is missing would say which of them other tenants keep.  A damaged one counts as
+            # missing: a source that has it heals it.
             missing = BlockNotFound(f"{cid} is not here, or not all of it")
             if self._retriever is None:
-                raise missing from exc
+                raise exc if isinstance(exc, BlockCorrupt) else missing from exc
             self._retriever.require_somebody(missing, options.origins)
             if not options.may_fetch:
                 raise missing from exc

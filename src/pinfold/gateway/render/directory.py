@@ -12,7 +12,7 @@ from pinfold.gateway.errors import Refusal
 from pinfold.gateway.node_thread import NodeThread
 from pinfold.gateway.render import file as file_renderer
 from pinfold.gateway.request import GatewayRequest, encode_name, show_name
-from pinfold.gateway.resolver import Found, child, inspect
+from pinfold.gateway.resolver import Found, call_for, child
 from pinfold.node.model import DirEntry
 
 PAGE_ENTRIES: Final = 1000  # what a browser shows at once without thinking
@@ -48,9 +48,10 @@ async def render(node: NodeThread, request: GatewayRequest, found: Found) -> Res
         return RedirectResponse(location, 301, {**headers.COMMON, "X-Ipfs-Path": request.content_path})
     index = await child(node, request.address, found.cid, INDEX)
     if index is not None:
-        info = await inspect(node, request.address, index)
+        content = node.node.open_file(index)
+        info = await call_for(node, request.address, index, content.info)
         if info.kind in ("file", "raw"):
-            return await file_renderer.render(node, request, found, info.size or 0, file=index, name=INDEX)
+            return await file_renderer.render(node, request, found, content, info.size or 0, index=INDEX)
     entries = await node.folders.entries(request.address, found.cid)
     pages = max(1, -(-len(entries) // PAGE_ENTRIES))
     if not 1 <= request.page <= pages:

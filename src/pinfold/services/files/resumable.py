@@ -44,6 +44,7 @@ from pinfold.services.clock import Clock, utc_now
 from pinfold.services.files.model import Wish
 from pinfold.services.files.service import FilesService
 from pinfold.services.limits import LimitsService
+from pinfold.store.private import make_folder
 from pinfold.telemetry import fields, logger
 from pinfold.unixfs.profile import Profile, describe, from_description
 
@@ -377,7 +378,7 @@ class ResumableUploads:
         return fd
 
     def _make(self, upload_id: str) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         try:
             fd = os.open(self._path(upload_id), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as exc:

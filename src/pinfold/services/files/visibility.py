@@ -11,10 +11,11 @@ from typing import Final
 
 from pyroaring import BitMap
 
-from pinfold.core.cid import CID
+from pinfold.core.cid import CID, RAW
 from pinfold.core.errors import InvalidCID
 from pinfold.db import Database, roots_kept
 from pinfold.node import Node
+from pinfold.store.damage import damaged_ids
 
 _MOST_ROOTS: Final = 100_000
 """Roots of each kind that are looked through, the newest first; blocks of older ones are sent once more."""
@@ -41,6 +42,11 @@ class Visibility:
                 ids[cid] = row.id
         wanted = BitMap(ids.values())
         visible = self.of(organisation_id, wanted, root)
+        damaged = damaged_ids(store.catalogue) & visible
+        if damaged:
+            # Whoever is told that a node is here asks for nothing below it: so nodes are sent once more, and of the
+            # leaves those that are damaged.
+            visible -= damaged | BitMap([block_id for cid, block_id in ids.items() if cid.codec != RAW])
         return [cid for cid in dict.fromkeys(cids) if not (cid.is_identity or (cid in ids and ids[cid] in visible))]
 
     def of(self, organisation_id: str, wanted: BitMap | None = None, root: CID | None = None) -> BitMap:

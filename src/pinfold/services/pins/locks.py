@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pinfold.core.cid import CID
+from pinfold.store.private import FILE_MODE, make_folder
 
 FILE_NAME: Final = "roots"
 _FIRST_WAIT_S: Final = 0.002
@@ -35,8 +36,8 @@ class CIDLocks:
         self._held: dict[CID, tuple[asyncio.Lock, int]] = {}
         self._fd = -1
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(folder / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            make_folder(folder)
+            self._fd = os.open(folder / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
 
     def close(self) -> None:
         """Let go of the file; safe to call twice."""

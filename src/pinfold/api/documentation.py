@@ -19,6 +19,7 @@ router = APIRouter(include_in_schema=False)
 
 _METHODS: Final = ("get", "head", "options", "post", "put", "patch", "delete")
 _BASE_URL: Final = "http://base-url.invalid"  # stands where the URL of the server goes
+_FIRST: Final = "/api/v1/files/upload"  # what most people come for
 _CODE: Final = re.compile(r"`([^`]+)`")
 
 
@@ -70,6 +71,7 @@ def page(openapi: dict[str, Any], base_url: str) -> str:
         for method in _METHODS
         if method in item
     ]
+    operations.sort(key=lambda one: one["path"] != _FIRST)  # all others stay as they are
     return _templates.get_template("docs.html").render(
         info=openapi["info"],
         tags=[(tag, [one for one in operations if tag["name"] in one["tags"]]) for tag in openapi["tags"]],

@@ -91,7 +91,7 @@ def server_url(text: str) -> str:
     url = text.strip()
     if "://" not in url:
         url = f"http://{url}" if url.startswith(("localhost", "127.", "[::1]")) else f"https://{url}"
-    url = url.rstrip("/")
+    url = url.rstrip("/").removesuffix("/api/v1")  # as examples of the API have it
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

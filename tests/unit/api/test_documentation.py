@@ -191,3 +191,12 @@ def test_the_page_is_rendered_once_and_answers_304_while_it_is_the_same(
             assert len(rendered) == 1
 
     run(go())
+
+
+def test_the_page_begins_with_a_list_of_its_groups_and_with_uploads() -> None:
+    html = page(DESCRIPTION, "http://127.0.0.1:3000")
+    for tag in DESCRIPTION["tags"]:
+        place = tag["name"].replace(" ", "-")
+        assert f'<a href="#{place}">' in html
+        assert f'<h2 id="{place}">' in html
+    assert html[html.index("<details id=") :].startswith('<details id="upload" open>')

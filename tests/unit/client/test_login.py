@@ -75,6 +75,7 @@ def test_the_token_is_not_shown() -> None:
         ("localhost:3000", "http://localhost:3000"),
         ("127.0.0.1:3000", "http://127.0.0.1:3000"),
         ("[::1]:3000", "http://[::1]:3000"),
+        ("http://127.0.0.1:3000/api/v1/", "http://127.0.0.1:3000"),
     ],
 )
 def test_a_url_is_kept_whole(given: str, kept: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
@@ -195,6 +196,13 @@ async def _nobody_is_left(request: Request, exc: ClientDisconnect) -> JSONRespon
 
 
 async def _bug(request: Request, exc: Exception) -> JSONResponse:
+    if isinstance(exc, OSError) and exc.errno in (errno.EMFILE, errno.ENFILE):
+        log.error("too many open files")
+        response = answer(
+            request, 503, "this server has too many files open", "TOO_MANY_OPEN_FILES", "Try again later."
+        )
+        response.headers["Retry-After"] = _COME_BACK_S
+        return response
     log.error("request failed", exc_info=exc, **{fields.ERROR: repr(exc)})
     return answer(request, 500, "this server failed at the request", "INTERNAL")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from typing import Annotated, Literal
 
@@ -33,8 +34,8 @@ async def show_metrics(
 ) -> Response:
     """Counters of this process, and gauges of the whole platform.
 
-    Programs on this machine may read it, others need a token with the scope `server:admin`; the setting
-    `metrics_access` changes that.
+    Programs on this machine may read it by `localhost` or a loopback address, others need a token with the scope
+    `server:admin`; the setting `metrics_access` changes that.
     """
     access: Access = request.app.state.metrics_access
     if not (access == "anyone" or (access == "loopback" and _is_local(request))):
@@ -49,6 +50,21 @@ def _is_local(request: Request) -> bool:
     if request.client is None or any(name in request.headers for name in ("forwarded", "x-forwarded-for", "via")):
         return False
     try:
-        return ip_address(request.client.host).is_loopback
+        return ip_address(request.client.host).is_loopback and _names_this_machine(request.headers.get("host", ""))
+    except ValueError:
+        return False
+
+
+def _names_this_machine(host: str) -> bool:
+    """Whether a ``Host`` is a loopback name or address, or none.
+
+    A page whose name an attacker points to 127.0.0.1 (DNS rebinding) reads by its own name, from a browser that runs
+    on this machine.
+    """
+    name = re.sub(r":\d*$", "", host).strip("[]").rstrip(".").lower()
+    if not name or name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
     except ValueError:
         return False

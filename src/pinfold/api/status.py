@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from pinfold.api import errors, metrics, wellness
 from pinfold.api.application import Services
+from pinfold.api.direct import Direct
 from pinfold.api.outermost import Outermost, behind_proxies
 
 _ROUTERS: Final = (wellness.router, metrics.router)
@@ -25,4 +26,5 @@ def create_status(
     errors.add_error_handlers(status)
     for router in _ROUTERS:
         status.include_router(router)
-    return behind_proxies(Outermost(status), trusted_proxies)
+    routes = [route for router in _ROUTERS for route in router.routes]
+    return behind_proxies(Outermost(Direct(status, routes)), trusted_proxies)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from typing import Protocol
 
 import structlog
 from starlette.requests import ClientDisconnect
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from pinfold.core.cid import CID
 from pinfold.core.errors import Corrupt, PinfoldError
 from pinfold.gateway import headers, home, policy, resolver
 from pinfold.gateway.errors import STATUS, Refusal
@@ -93,10 +95,15 @@ class Gateway:
                 log.error("corrupt content", **{fields.PATH: scope["path"], fields.ERROR: str(exc)})
             return _sentence(STATUS[type(exc)], str(exc), {})
         except Exception as exc:  # around a request: a bug answers 500 and is logged once
+            if isinstance(exc, OSError) and exc.errno in (errno.EMFILE, errno.ENFILE):
+                log.error("too many open files", **{fields.PATH: scope["path"]})
+                return _sentence(503, "this gateway has too many files open", {"Retry-After": "2"})
             log.error("request failed", exc_info=exc, **{fields.PATH: scope["path"], fields.ERROR: repr(exc)})
             return _sentence(500, "this gateway failed at the request", {})
 
     async def _respond(self, scope: Scope, serving: list[str]) -> Response:
+        if scope["path"] == "/ping" and scope["method"] in ("GET", "HEAD"):
+            return JSONResponse({"status": "ok"}, headers={**headers.COMMON, "Cache-Control": "no-store"})
         if scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
             return HTMLResponse(home.page(), headers={**headers.COMMON, **_HTML_POLICY})
         policy.check_scope(scope)
@@ -104,15 +111,19 @@ class Gateway:
             return Response(status_code=204, headers={**headers.COMMON, "Allow": ", ".join(policy.METHODS)})
         request = GatewayRequest.read(scope)
         serving.append(str(request.root.to_v1()))
-        if (tag := policy.tag_already_held(request)) is not None:
+        if (tag := policy.tag_already_held(request)) is not None and await self._is_here(request.root):
             return _not_modified(request, resolver.Found(request.root, (request.root,)), tag)
         found = await resolver.resolve(self._node, request)
         tag = headers.etag(found.cid, request.format)
-        if headers.matches(request.if_none_match, tag):
+        if headers.matches(request.if_none_match, tag) and await self._is_here(found.cid):
             return _not_modified(request, found, tag)
         if request.format is Format.RAW:
             return await raw.render(self._node, request, found)
         return await self._render(request, found)
+
+    async def _is_here(self, cid: CID) -> bool:
+        """Whether the block is in the catalogue; no block is read."""
+        return await self._node.call(lambda: self._node.node.has(cid))
 
     async def _render(self, request: GatewayRequest, found: resolver.Found) -> Response:
         content = self._node.node.open_file(found.cid)

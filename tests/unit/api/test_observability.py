@@ -43,7 +43,7 @@ async def from_address(at: Platform, address: str, token: str | None = None, **h
     transport = httpx.ASGITransport(at.api_app, client=(address, 1234))
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
-    async with httpx.AsyncClient(transport=transport, base_url="http://api.test", headers=headers) as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:3000", headers=headers) as client:
         return await client.get("/metrics")
 
 
@@ -56,7 +56,7 @@ def test_metrics_tell_of_requests_uploads_pins_and_the_store(tmp_path: Path, dat
             await at.gateway.get(f"/ipfs/{record['cid']}")
             await at.api.get(f"/api/v1/files/{record['id']}")
             await at.api.request("BREW", "/coffee")
-            services = at.api_app._app._api.state.services  # type: ignore[attr-defined]
+            services = at.api_app._app._app._api.state.services  # type: ignore[attr-defined]
             services.gauges._looked_at = None  # as if some seconds had gone by
             answer = await from_address(at, "127.0.0.1")
             assert answer.headers["content-type"].startswith("text/plain; version=")
@@ -104,6 +104,24 @@ def test_metrics_are_for_this_machine_and_for_the_servers_administrators(tmp_pat
     run(go())
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *[(one, 200) for one in ("localhost", "LOCALHOST:3000", "a.localhost:3000")],
+        *[(one, 200) for one in ("127.0.0.1", "127.1.2.3:3000", "[::1]:3000")],
+        *[(one, 401) for one in ("evil.example", "evil.example:3000", "localhost.evil.example")],
+        ("127.0.0.1.evil.example", 401),
+        *[(one, 401) for one in ("192.0.2.1:3000", "[2001:db8::1]:3000", "evillocalhost")],
+    ],
+)
+def test_a_page_whose_name_was_pointed_here_reads_no_metrics(tmp_path: Path, host: str, status: int) -> None:
+    async def go() -> None:
+        async with platform(tmp_path) as at:
+            assert (await from_address(at, "127.0.0.1", Host=host)).status_code == status
+
+    run(go())
+
+
 @pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For", "Via"])
 def test_a_proxy_on_this_machine_does_not_make_strangers_local(tmp_path: Path, name: str) -> None:
     async def go() -> None:
@@ -128,7 +146,7 @@ def test_metrics_of_a_database_that_is_away_are_answered_and_say_so(tmp_path: Pa
     async def go() -> None:
         async with platform(tmp_path) as at:
             before = (await from_address(at, "127.0.0.1")).text
-            at.api_app._app._api.state.services.gauges._looked_at = None  # type: ignore[attr-defined]
+            at.api_app._app._app._api.state.services.gauges._looked_at = None  # type: ignore[attr-defined]
             await at.database.everybody.write(lambda session: session.execute(text("DROP TABLE pins")))
             answer = await from_address(at, "127.0.0.1")
             assert answer.status_code == 200
@@ -282,7 +300,7 @@ def test_every_line_of_a_request_bears_its_id_and_the_last_says_whose_it_was(
             async def fail(*_: object) -> None:
                 raise RuntimeError("a bug")
 
-            services = at.api_app._app._api.state.services  # type: ignore[attr-defined]
+            services = at.api_app._app._app._api.state.services  # type: ignore[attr-defined]
             monkeypatch.setattr(type(services.webhooks), "everyone", fail)
             answer = await at.api.get("/api/v1/webhooks", headers={"X-Request-Id": "bug-1"})
             assert answer.status_code == 500

@@ -17,11 +17,13 @@ from pinfold.settings import load
 from tests.support.platform import PATIENCE_S, Platform, platform, run
 
 
-async def ask(at: Platform, path: str, address: str = "127.0.0.1", **headers: str) -> httpx.Response:
+async def ask(
+    at: Platform, path: str, address: str = "127.0.0.1", *, method: str = "GET", **headers: str
+) -> httpx.Response:
     """The answer to a request from an address."""
     transport = httpx.ASGITransport(at.status_app, client=(address, 1234))
-    async with httpx.AsyncClient(transport=transport, base_url="http://status.test", headers=headers) as client:
-        return await client.get(path)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:3010", headers=headers) as client:
+        return await client.request(method, path)
 
 
 def test_it_answers_what_the_api_answers_and_nothing_else(tmp_path: Path, database_url: str) -> None:
@@ -32,6 +34,8 @@ def test_it_answers_what_the_api_answers_and_nothing_else(tmp_path: Path, databa
                 assert answer.status_code == 200
                 assert answer.json() == (await at.api.get(path)).json()
                 assert answer.headers["x-request-id"]
+                head = await ask(at, path, "192.0.2.1", method="HEAD")
+                assert (head.status_code, head.content) == (200, b""), path
             for path in ("/", "/docs", "/openapi.json", "/api/v1/files", "/psa/pins"):
                 answer = await ask(at, path, Authorization=f"Bearer {at.token}")
                 assert answer.status_code == 404, path

@@ -91,12 +91,12 @@ def test_an_empty_file_is_200_even_for_a_range(node: Node, get: Get) -> None:
     assert (response.status_code, response.content) == (200, b"")
 
 
-def test_not_modified_is_said_before_any_block_is_read(get: Get) -> None:
-    cid = CID.of(b"not here at all")
-    response = get(f"/ipfs/{cid}", If_None_Match=f'"{cid}"')
-    assert response.status_code == 304
-    assert response.content == b""
-    assert response.headers["etag"] == f'"{cid}"'
+def test_not_modified_is_said_before_any_block_is_read(node: Node, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    cid = node.add_bytes(b"hello")
+    monkeypatch.setattr(Node, "file_info", None)
+    monkeypatch.setattr(Node, "block_get", None)
+    for path, tag in ((f"/ipfs/{cid}", str(cid)), (f"/ipfs/{cid}?format=raw", f"{cid}.raw")):
+        assert get(path, If_None_Match=f'"{tag}"').status_code == 304
 
 
 def test_not_modified_works_below_a_root_and_for_listings(folder: CID, get: Get) -> None:
@@ -311,3 +311,37 @@ def test_a_client_that_goes_away_stops_the_reading(node: Node, monkeypatch: pyte
 
 def test_the_page_at_the_top_says_what_this_is(get: Get) -> None:
     assert "Pinfold gateway" in get("/").text
+
+
+@pytest.mark.parametrize("path", ["/ipfs/{}", "/ipfs/{}?format=raw", "/ipfs/{}?x=a/b/c"])
+def test_a_service_worker_above_its_cid_is_refused(node: Node, get: Get, path: str) -> None:
+    address = path.format(node.add_bytes(b"self.onfetch = null"))
+    assert get(address).status_code == 200
+    assert get(address, Service_Worker="script").status_code == 400
+
+
+def test_a_service_worker_inside_its_cid_is_fine(folder: CID, get: Get) -> None:
+    assert get(f"/ipfs/{folder}/hello.txt", Service_Worker="script").status_code == 200
+
+
+def test_what_is_not_here_is_not_said_to_be_unchanged(get: Get) -> None:
+    cid = CID.parse("bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku")
+    for path, tag in ((f"/ipfs/{cid}", str(cid)), (f"/ipfs/{cid}?format=raw", f"{cid}.raw")):
+        assert get(path, If_None_Match=f'"{tag}"').status_code == 404
+        assert get(path, If_None_Match="*").status_code == 404
+
+
+def test_the_gateway_says_that_it_lives(get: Get) -> None:
+    whole, head = get("/ping"), get("/ping", "HEAD")
+    assert whole.json() == {"status": "ok"}
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_too_many_open_files_are_503(node: Node, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    cid = node.add_bytes(b"hello")
+    monkeypatch.setattr(Node, "file_info", fail)
+    response = get(f"/ipfs/{cid}")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "2")

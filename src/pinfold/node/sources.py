@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pinfold.core.errors import InvalidInput, SourceChanged, SourceNotFound, SourceUnreadable, SymlinkLoop
+from pinfold.node.ignore import Ignore
 from pinfold.unixfs.build import Metadata
 
 _READ_BYTES = 1 << 20
@@ -99,25 +100,19 @@ def filter_of(hidden: bool, ignore: Sequence[str], ignore_files: Sequence[str]) 
     patterns = list(ignore)
     for file in ignore_files:
         try:
-            patterns += Path(file).read_text("utf-8", "surrogateescape").splitlines()
+            patterns += Path(file).read_bytes().decode("utf-8-sig", "surrogateescape").split("\n")
         except OSError as exc:
             raise source_error(exc, file) from exc
     if not patterns:
         if hidden:
             return lambda shown, name, is_folder: True
         return lambda shown, name, is_folder: name[:1] != b"."
-    from pathspec import GitIgnoreSpec  # most adds have no patterns
-
-    try:
-        spec = GitIgnoreSpec.from_lines(patterns)
-    except ValueError as exc:
-        raise InvalidInput(f"a pattern to ignore cannot be read: {exc}") from exc
+    spec = Ignore(patterns)
 
     def wanted(shown: str, name: bytes, is_folder: bool) -> bool:
         if not hidden and name[:1] == b".":
             return False
-        inside = shown.partition("/")[2]
-        return not spec.match_file(inside + "/" if is_folder else inside)
+        return not spec.leaves_out(os.fsencode(shown.partition("/")[2]), is_folder)
 
     return wanted
 

@@ -549,8 +549,11 @@ class TusUploadRow(Base, OwnedByTenant):
 
     id: Mapped[str] = _id()
     token_id: Mapped[str | None] = mapped_column(String(36))
-    length_bytes: Mapped[int] = mapped_column(BigInteger)
+    length_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """Null until the client says it."""
     offset_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    is_partial: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """A part of a file, which only becomes one together with others, by a final upload."""
     meta: Mapped[dict[str, str]] = mapped_column(default=dict)
     """As the client sent it."""
     reservation_id: Mapped[str | None] = mapped_column(String(36))

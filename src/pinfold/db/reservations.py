@@ -13,7 +13,7 @@ from itertools import groupby
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from pinfold.core.errors import RecordNotFound
+from pinfold.core.errors import QuotaExceeded, RecordNotFound
 from pinfold.db import changes
 from pinfold.db.changes import SYSTEM, Change
 from pinfold.db.models import ReservationRow, TotalsRow
@@ -38,14 +38,56 @@ def grow(session: Session, reservation_id: str, more_bytes: int, more_files: int
 
     Raises:  QuotaExceeded, RecordNotFound where the reservation has expired.
     """
-    change = changes.begin(session, SYSTEM, now)
-    row = session.get(ReservationRow, reservation_id)
-    if row is None:
-        raise RecordNotFound("the room that was reserved for this upload was given back: it took too long")
+    change, row = _held(session, reservation_id, now)
     change.require_room(files=more_files, logical_bytes=more_bytes)
     change.reserve(files=more_files, size_bytes=more_bytes)
     row.bytes += more_bytes
     row.files += more_files
+
+
+def cover(session: Session, reservation_id: str, size_bytes: int, step_bytes: int, now: datetime) -> int:
+    """The bytes of a reservation, at least ``size_bytes``: ``step_bytes`` more at a time where they fit.
+
+    Raises:  QuotaExceeded, RecordNotFound where the reservation has expired.
+    """
+    change, row = _held(session, reservation_id, now)
+    missing = size_bytes - row.bytes
+    if missing > 0:
+        more = max(missing, step_bytes)
+        try:
+            change.require_room(logical_bytes=more)
+        except QuotaExceeded:
+            more = missing
+            change.require_room(logical_bytes=more)
+        change.reserve(size_bytes=more)
+        row.bytes += more
+    return row.bytes
+
+
+def fit(session: Session, reservation_id: str, size_bytes: int, now: datetime) -> None:
+    """Have a reservation hold just so many bytes.  Raises: QuotaExceeded, RecordNotFound."""
+    change, row = _held(session, reservation_id, now)
+    change.require_room(logical_bytes=size_bytes - row.bytes)
+    change.reserve(size_bytes=size_bytes - row.bytes)
+    row.bytes = size_bytes
+
+
+def merge(
+    session: Session, reservation_ids: Sequence[str], size_bytes: int, files: int, expires_at: datetime, now: datetime
+) -> str:
+    """The id of a reservation in the place of others, whose room is given back first.  Raises: QuotaExceeded."""
+    change = changes.begin(session, SYSTEM, now)
+    for reservation_id in reservation_ids:
+        settle(session, change, reservation_id)
+    return take(session, size_bytes, files, expires_at, now)
+
+
+def _held(session: Session, reservation_id: str, now: datetime) -> tuple[Change, ReservationRow]:
+    change = changes.begin(session, SYSTEM, now)
+    row = session.get(ReservationRow, reservation_id)
+    if row is None:
+        raise RecordNotFound("the room that was reserved for this upload was given back: it took too long")
+    return change, row
 
 
 def extend(session: Session, reservation_ids: Sequence[str], expires_at: datetime) -> None:

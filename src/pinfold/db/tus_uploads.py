@@ -17,18 +17,22 @@ def insert(
     session: Session,
     upload_id: str,
     token_id: str | None,
-    length_bytes: int,
+    length_bytes: int | None,
     meta: dict[str, str],
     reservation_id: str | None,
     now: datetime,
     expires_at: datetime,
+    *,
+    offset_bytes: int = 0,
+    is_partial: bool = False,
 ) -> Row:
-    """A new upload of the organisation that the session is bound to, with nothing of it here yet."""
+    """A new upload of the organisation that the session is bound to; no length is one that is not known yet."""
     row = Row(
         id=upload_id,
         token_id=token_id,
         length_bytes=length_bytes,
-        offset_bytes=0,
+        offset_bytes=offset_bytes,
+        is_partial=is_partial,
         meta=meta,
         reservation_id=reservation_id,
         created_at=now,
@@ -62,6 +66,16 @@ def advance(session: Session, upload_id: str, offset_bytes: int, expires_at: dat
     return True
 
 
+def set_length(session: Session, upload_id: str, length_bytes: int) -> None:
+    """The length is known now."""
+    session.execute(
+        update(Row)
+        .where(Row.id == upload_id, Row.length_bytes.is_(None))
+        .values(length_bytes=length_bytes)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def complete(session: Session, upload_id: str, file_id: str) -> None:
     """It has become a file."""
     session.execute(
@@ -89,7 +103,8 @@ def unfinished(session: Session, after: str, limit: int) -> Sequence[Row]:
     revoked = select(TokenRow.id).where(TokenRow.id == Row.token_id, TokenRow.revoked_at.is_not(None)).exists()
     return session.scalars(
         select(Row)
-        .where(Row.offset_bytes == Row.length_bytes, Row.file_id.is_(None), Row.id > after, ~revoked)
+        .where(Row.offset_bytes == Row.length_bytes, Row.is_partial.is_(False), Row.file_id.is_(None))
+        .where(Row.id > after, ~revoked)
         .order_by(Row.id)
         .limit(limit)
     ).all()

@@ -35,7 +35,12 @@ def test_a_filter_by_status_is_described_in_both_its_forms(path: str) -> None:
     assert not any(map(reads.is_valid, (["lost"], ["pinned,lost"], ["pinned,"], [""])))
 
 
-OPEN = ("post /api/v1/sessions", "post /api/v1/sign-up", "post /api/v1/invitations/accept")
+OPEN = (
+    "post /api/v1/sessions",
+    "post /api/v1/sign-up",
+    "post /api/v1/invitations/accept",
+    "options /api/v1/files/tus",
+)
 """What nobody needs a token for."""
 
 

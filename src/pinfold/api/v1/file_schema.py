@@ -150,7 +150,9 @@ class Upload(BaseModel):
     """A resumable upload."""
 
     id: str = Field(description="Names the upload.", examples=[_ID])
-    length: int = Field(description="Bytes of the whole file.", examples=[1048576])
+    length: int | None = Field(
+        description="Bytes of the whole file; null until the client says it.", examples=[1048576]
+    )
     offset: int = Field(description="Bytes that are here, durably.", examples=[524288])
     file_id: str | None = Field(description="The file that it has become; null until it is complete.", examples=[None])
     created_at: datetime = Field(description="When it was begun, UTC.", examples=[_TIME])

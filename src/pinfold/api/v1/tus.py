@@ -1,4 +1,4 @@
-"""Resumable uploads by the tus protocol, version 1.0.0: creation (with bytes), expiration, checksum, termination.
+"""Resumable uploads by the tus protocol, version 1.0.0, with the extensions that ``EXTENSIONS`` names.
 
 Source:  tus.io/protocols/resumable-upload, 1.0.x.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from email.utils import format_datetime
 from typing import Annotated, Any, Final
@@ -31,10 +32,12 @@ from pinfold.services.accounts import Caller, Scope
 from pinfold.services.files.resumable import CHECKSUMS, Checksum, NewUpload, ResumableUpload, ResumableUploads
 
 VERSION: Final = "1.0.0"
-EXTENSIONS: Final = "creation,creation-with-upload,expiration,checksum,termination"
+EXTENSIONS: Final = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation"
 PATH: Final = "/api/v1/files/tus"
 _BYTES: Final = "application/offset+octet-stream"
 _MAX_LENGTH: Final = 1 << 53
+_READ: Final = frozenset((*FIELDS, "filename", "filetype"))
+_PLACE: Final = re.compile(r"(?:https?://[^/\s]+)?/\S*files/tus/([0-9a-f-]{1,64})/?")
 _VERSION_HEADER: Final = {"Tus-Version": VERSION}
 
 
@@ -88,6 +91,7 @@ def _header(name: str, description: str, required: bool = False, **schema: Any) 
 _COUNT: Final = {"type": "integer", "minimum": 0, "maximum": _MAX_LENGTH}
 _VERSIONED: Final = _header("Tus-Resumable", f"`{VERSION}`.", required=True, enum=[VERSION])
 _OFFSET: Final = _header("Upload-Offset", "How many bytes are here already.", required=True, **_COUNT, examples=[0])
+_LENGTH_LATER: Final = _header("Upload-Length", "Bytes of the whole file, where that was deferred.", False, **_COUNT)
 _CHECKSUM: Final = _header("Upload-Checksum", "`sha1`, `sha256` or `md5`, a space, the digest in base64.")
 _BODY: Final[dict[str, Any]] = {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
 
@@ -99,10 +103,9 @@ _BODY: Final[dict[str, Any]] = {"content": {_BYTES: {"schema": {"type": "string"
     summary="What resumable uploads can do",
     response_description="In headers: Tus-Version, Tus-Extension, Tus-Checksum-Algorithm, "
     "and Tus-Max-Size where there is a limit.",
-    responses=responses(401, 403, 429),
 )
-async def tus_options(request: Request, _caller: FilesWriter) -> Response:
-    """Says which version of the protocol is spoken, and what of it."""
+async def tus_options(request: Request) -> Response:
+    """Says which version of the protocol is spoken, and what of it; clients ask before they have a token."""
     uploads = _uploads(request)
     headers = {
         "Tus-Version": VERSION,
@@ -124,12 +127,18 @@ async def tus_options(request: Request, _caller: FilesWriter) -> Response:
     openapi_extra={
         "parameters": [
             _VERSIONED,
-            _header("Upload-Length", "Bytes of the whole file.", required=True, **_COUNT, examples=[12]),
+            _header("Upload-Length", "Bytes of the whole file.", False, **_COUNT, examples=[12]),
+            _header("Upload-Defer-Length", "`1` in its place: a later PATCH says Upload-Length.", enum=["1"]),
+            _header(
+                "Upload-Concat",
+                "`partial` for a part of a file; `final;` and the Locations of complete parts, with spaces between, "
+                "for the file of them.",
+            ),
             _header(
                 "Upload-Metadata",
                 "Pairs of a key and its value in base64, between commas: `filename`, `filetype`, "
                 + ", ".join(f"`{field}`" for field in FIELDS)
-                + ".",
+                + ".  Other keys may have any bytes as their value; all come back by HEAD.",
             ),
             _CHECKSUM,
         ],
@@ -140,7 +149,10 @@ async def tus_create(request: Request, caller: Uploader) -> Response:
     """Begins an upload of any size, whose room in the quota is taken at once.  Its first bytes may come with it."""
     refuse_part(request)
     uploads = _uploads(request)
-    upload = await uploads.create(caller, _new(request))
+    if parts := _parts(request):
+        upload = await uploads.join(caller, _new(request, is_final=True), parts, _confirmed(request))
+    else:
+        upload = await uploads.create(caller, _new(request))
     headers = {"Location": f"{PATH}/{upload.id}", **_told(upload)}
     if request.headers.get("content-type", "") == _BYTES and upload.file_id is None:
         upload = await uploads.append(caller, upload.id, 0, body_of(request), _checksum(request), _confirmed(request))
@@ -152,14 +164,21 @@ async def tus_create(request: Request, caller: Uploader) -> Response:
     "/{id}",
     response_class=Response,
     summary="How far a resumable upload has come",
-    response_description="In headers: Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires.",
+    response_description="In headers: Upload-Offset, Upload-Length or Upload-Defer-Length, Upload-Concat, "
+    "Upload-Metadata, Upload-Expires.",
     responses=responses(401, 403, 404, 410, 412, 422, 429),
     openapi_extra={"parameters": [_VERSIONED]},
 )
 async def tus_head(request: Request, caller: Uploader, id: UploadId) -> Response:
     """Says how many bytes are here, durably: the next ones go on there."""
     upload = await _uploads(request).get(caller, id)
-    headers = {"Cache-Control": "no-store", "Upload-Length": str(upload.length_bytes), **_told(upload)}
+    headers = {"Cache-Control": "no-store", **_told(upload)}
+    if upload.length_bytes is None:
+        headers["Upload-Defer-Length"] = "1"
+    else:
+        headers["Upload-Length"] = str(upload.length_bytes)
+    if upload.concat:
+        headers["Upload-Concat"] = upload.concat
     if upload.sent:
         headers["Upload-Metadata"] = upload.sent
     return Response(status_code=200, headers=headers)
@@ -172,7 +191,10 @@ async def tus_head(request: Request, caller: Uploader, id: UploadId) -> Response
     summary="Send bytes of a resumable upload",
     response_description="Here, durably; `Pinfold-File-Id` names the file, once it is complete.",
     responses=responses(400, 401, 403, 404, 408, 409, 410, 412, 413, 415, 422, 423, 429, 460, 503, 507),
-    openapi_extra={"parameters": [_VERSIONED, _OFFSET, _CHECKSUM], "requestBody": {"required": True, **_BODY}},
+    openapi_extra={
+        "parameters": [_VERSIONED, _OFFSET, _LENGTH_LATER, _CHECKSUM],
+        "requestBody": {"required": True, **_BODY},
+    },
 )
 async def tus_append(request: Request, caller: Uploader, id: UploadId) -> Response:
     """Adds bytes where the upload stands; the last ones make it a file, stored and with its pin queued.
@@ -183,7 +205,8 @@ async def tus_append(request: Request, caller: Uploader, id: UploadId) -> Respon
         raise HTTPException(415, f"the Content-Type of bytes is {_BYTES}")
     offset = _number(request, "upload-offset")
     uploads = _uploads(request)
-    upload = await uploads.append(caller, id, offset, body_of(request), _checksum(request), _confirmed(request))
+    length = _number(request, "upload-length") if "upload-length" in request.headers else None
+    upload = await uploads.append(caller, id, offset, body_of(request), _checksum(request), _confirmed(request), length)
     return Response(status_code=204, headers=_told(upload))
 
 
@@ -266,39 +289,73 @@ def _told(upload: ResumableUpload) -> dict[str, str]:
     return headers
 
 
-def _new(request: Request) -> NewUpload:
-    if "upload-defer-length" in request.headers:
-        raise InvalidInput("Upload-Defer-Length is not spoken here; send Upload-Length")
-    if "upload-concat" in request.headers:  # taken for a whole file, a part would become one, and stay one
-        raise InvalidInput("Upload-Concat is not spoken here; send the file as one upload")
+def _new(request: Request, *, is_final: bool = False) -> NewUpload:
     sent = request.headers.get("upload-metadata", "")
     said = _metadata(sent)
     fields = Fields.of((key, text) for key, text in said.items() if key in FIELDS)
     name = said.get("filename", "")
+    concat = request.headers.get("upload-concat", "")
     return NewUpload(
-        length_bytes=_number(request, "upload-length"),
+        length_bytes=_length(request, is_final=is_final),
         name=checked_name(name) if name else "",
         content_type=usable_type(said.get("filetype", "")),
         wish=fields.wish(),
         profile=fields.profile(),
         sent=sent,
+        concat=concat,
+        is_partial=bool(concat) and not is_final,
     )
 
 
+def _length(request: Request, *, is_final: bool) -> int | None:
+    """The length of a new upload; None where it is said later, or is that of its parts.  Raises: InvalidInput."""
+    deferred = request.headers.get("upload-defer-length")
+    if is_final:
+        if "upload-length" in request.headers or deferred is not None:
+            raise InvalidInput("a final upload has the length of its parts: send no Upload-Length")
+        return None
+    if deferred is None:
+        return _number(request, "upload-length")
+    if deferred != "1" or "upload-length" in request.headers:
+        raise InvalidInput("send either Upload-Length or Upload-Defer-Length, and that is 1")
+    return None
+
+
+def _parts(request: Request) -> list[str]:
+    """The ids of the partial uploads that a final one joins; empty for any other.  Raises: InvalidInput."""
+    concat = request.headers.get("upload-concat")
+    if concat is None or concat == "partial":
+        return []
+    kind, _, places = concat.partition(";")
+    found = [_PLACE.fullmatch(place) for place in places.split()]
+    ids = [match[1] for match in found if match is not None]
+    if kind != "final" or not ids or len(ids) != len(found):
+        raise InvalidInput("Upload-Concat has to be `partial`, or `final;` and the Locations of partial uploads")
+    return ids
+
+
 def _metadata(header: str) -> dict[str, str]:
-    """Keys and values; a key without a value has an empty one.  Raises: InvalidInput."""
+    """Keys that are read here, and their texts; a key without a value has an empty one.
+
+    Values of other keys may be any bytes: they are kept as they were sent, with the whole header.
+    Raises:  InvalidInput.
+    """
     said: dict[str, str] = {}
-    for pair in header.split(",") if header.strip() else []:
-        key, _, value = pair.strip().partition(" ")
+    seen: set[str] = set()
+    for pair in filter(None, map(str.strip, header.split(","))):
+        key, _, value = pair.partition(" ")
+        if key in seen:
+            raise InvalidInput(f"Upload-Metadata: the key {key[:40]!r} comes twice")
+        seen.add(key)
         try:
-            text = base64.b64decode(value.strip(), validate=True).decode("utf-8")
+            data = base64.b64decode(value.strip(), validate=True)
+            text = data.decode("utf-8") if key in _READ else ""
         except (binascii.Error, UnicodeDecodeError):
             raise InvalidInput(f"Upload-Metadata: the value of {key[:40]!r} is no text in base64") from None
-        if not key or key in said or "\0" in text:
-            raise InvalidInput(
-                f"Upload-Metadata: the key {key[:40]!r} is empty or comes twice, or its value is no text"
-            )
-        said[key] = text
+        if "\0" in text:
+            raise InvalidInput(f"Upload-Metadata: the value of {key[:40]!r} holds a NUL character")
+        if key in _READ:
+            said[key] = text
     return said
 
 

@@ -121,8 +121,8 @@ async def upload(request: Request, response: Response, caller: FilesWriter) -> U
     setting); larger ones come by `/files/tus`.
 
     A file's name is kept as it was sent (`filename*` of RFC 5987 before `filename`), or refused.  Fields that upload
-    widgets send beside a file and that mean nothing here are ignored, and named in `ignored_fields`; one that is nearly
-    one of ours is refused, as is a form that carries one of several chunks of a file.
+    widgets send beside a file and that mean nothing here are ignored, and named in `ignored_fields` beside `data`.
+    A field that is nearly one of ours is refused, as is a form that carries one of several chunks of a file.
     """
     refuse_part(request)
     limit: int = request.app.state.max_request_bytes

@@ -13,7 +13,7 @@ Why nothing acknowledged is lost, and nothing else is kept for long:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar, cast
@@ -28,6 +28,7 @@ from pinfold.node import Node
 from pinfold.node.footprint import pinned_bytes
 from pinfold.node.model import Added, AddOptions
 from pinfold.services.files.car_roots import describe_root
+from pinfold.services.files.joined import open_joined
 from pinfold.services.files.model import RAISE_CAR_LIMIT, Stored
 from pinfold.services.files.pipe import BytePipe
 from pinfold.services.files.several import Cancelled, Entries, FilesUpload, FolderUpload
@@ -98,20 +99,20 @@ class Intake:
         return CarUpload(pipe, self._run(organisation_id, take, pipe.abandon), max_bytes)
 
     async def add_file(
-        self, organisation_id: str, path: Path, name: str, content_type: str, chosen: Profile | None = None
+        self, organisation_id: str, paths: Sequence[Path], name: str, content_type: str, chosen: Profile | None = None
     ) -> Stored:
-        """A file of this machine, stored and pinned durably; its bytes show its type where ``content_type`` is empty.
+        """Files of this machine, end to end as one, stored and pinned durably.
 
-        Raises:  StoreFull, SourceUnreadable.
+        The first bytes show the type where ``content_type`` is empty and the name shows none.
+        Raises:  StoreFull, SourceUnreadable; FileNotFoundError.
         """
         chosen = chosen or profile()
         await self.slots.acquire(organisation_id)
         options = self._options(chosen)
 
         def add() -> tuple[Added, str]:
-            with path.open("rb") as stream:
-                kind = content_type or bare_type(name, stream.read(SNIFF_BYTES))
-                stream.seek(0)
+            with open_joined(paths) as stream:
+                kind = content_type or bare_type(name, stream.peek(SNIFF_BYTES)[:SNIFF_BYTES])
                 return self._node.add_stream(stream, options), kind
 
         with self.slots.at_work(organisation_id):

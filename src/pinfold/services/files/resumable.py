@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -27,6 +27,8 @@ from typing import Any, Final
 
 from pinfold.core.errors import (
     ChecksumMismatch,
+    Forbidden,
+    InvalidInput,
     OffsetMismatch,
     PayloadTooLarge,
     PinfoldError,
@@ -43,7 +45,7 @@ from pinfold.services.accounts import Caller
 from pinfold.services.clock import Clock, utc_now
 from pinfold.services.files.model import Wish
 from pinfold.services.files.service import FilesService
-from pinfold.services.limits import LimitsService
+from pinfold.services.limits import LimitsService, Reservation
 from pinfold.store.private import make_folder
 from pinfold.telemetry import fields, logger
 from pinfold.unixfs.profile import Profile, describe, from_description
@@ -62,13 +64,18 @@ _PAGE: Final = 100
 class NewUpload:
     """What a client says of an upload before its bytes."""
 
-    length_bytes: int
+    length_bytes: int | None
+    """None where the client does not know it yet."""
     name: str
     content_type: str
     wish: Wish
     profile: Profile | None
     sent: str
     """Its metadata, just as it was sent."""
+    concat: str = ""
+    """How it is joined with others, just as it was sent."""
+    is_partial: bool = False
+    """It never becomes a file by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +91,10 @@ class ResumableUpload:
     """How far an upload has come."""
 
     id: str
-    length_bytes: int
+    length_bytes: int | None
     offset_bytes: int
     sent: str
+    concat: str
     file_id: str | None
     created_at: datetime
     expires_at: datetime
@@ -99,6 +107,7 @@ class ResumableUpload:
             length_bytes=row.length_bytes,
             offset_bytes=row.offset_bytes,
             sent=row.meta.get("sent", ""),
+            concat=row.meta.get("concat", ""),
             file_id=row.file_id,
             created_at=row.created_at,
             expires_at=row.expires_at,
@@ -133,34 +142,76 @@ class ResumableUploads:
     async def create(self, caller: Caller, new: NewUpload) -> ResumableUpload:
         """A new upload, its room in the quota taken until it is complete, removed or expired.
 
+        Where the length is not known yet, room is taken as the bytes come.
         Raises:  PayloadTooLarge, QuotaExceeded, StoreFull; what ``FilesService.check`` raises.
         """
-        if self.max_bytes and new.length_bytes > self.max_bytes:
-            raise PayloadTooLarge(f"{new.length_bytes:,} bytes are over the limit of {self.max_bytes:,}")
+        self._require_fit(new.length_bytes)
         await self._files.check(caller, new.wish)
-        now = self._clock()
-        expires_at = now + self._lifetime
-        room = await self._limits.reserve(caller, new.length_bytes, 1, until=expires_at)
+        expires_at = self._clock() + self._lifetime
+        room = await self._limits.reserve(caller, new.length_bytes or 0, 0 if new.is_partial else 1, until=expires_at)
+        row = await self._insert(caller, new, _packed(new), room, expires_at)
+        if new.length_bytes == 0 and not new.is_partial:
+            return await self._finish_held(caller, row, await self._hold(row.id))
+        return ResumableUpload.of_row(row)
+
+    async def join(
+        self,
+        caller: Caller,
+        new: NewUpload,
+        part_ids: Sequence[str],
+        confirm: Callable[[], Awaitable[None]] | None = None,
+    ) -> ResumableUpload:
+        """A file of partial uploads, end to end in this order; the parts are removed.
+
+        Raises:  InvalidInput for a part that is none, or not complete; what ``create`` raises.
+        """
+        parts = [await self._row(caller, upload_id) for upload_id in part_ids]
+        for part in parts:
+            if not part.is_partial or part.offset_bytes != part.length_bytes:
+                raise InvalidInput(f"{part.id} is no partial upload, or is not complete yet")
+        size_bytes = sum(part.offset_bytes for part in parts)
+        self._require_fit(size_bytes)
+        await self._files.check(caller, new.wish)
+        expires_at = self._clock() + self._lifetime
+        reserved = list(dict.fromkeys(part.reservation_id for part in parts if part.reservation_id))
+        room = await self._limits.merge(caller.organisation_id, reserved, size_bytes, 1, expires_at)
+        meta = {**_packed(new), "parts": " ".join(part_ids)}
+        row = await self._insert(caller, replace(new, length_bytes=size_bytes), meta, room, expires_at, size_bytes)
+        return await self._finish_held(caller, row, await self._hold(row.id), confirm)
+
+    def _require_fit(self, length_bytes: int | None) -> None:
+        if self.max_bytes and length_bytes is not None and length_bytes > self.max_bytes:
+            raise PayloadTooLarge(f"{length_bytes:,} bytes are over the limit of {self.max_bytes:,}")
+
+    async def _insert(
+        self,
+        caller: Caller,
+        new: NewUpload,
+        meta: dict[str, str],
+        room: Reservation,
+        expires_at: datetime,
+        offset_bytes: int = 0,
+    ) -> TusUploadRow:
+        """The row of a new upload, and its file; ``room`` is given back where they cannot be made."""
         upload_id = new_id()
         try:
             await asyncio.to_thread(self._make, upload_id)
-            row = await self._database.of(caller.organisation_id).write(
+            return await self._database.of(caller.organisation_id).write(
                 tus_uploads.insert,
                 upload_id,
                 caller.token_id or None,
                 new.length_bytes,
-                _packed(new),
+                meta,
                 room.id,
-                now,
+                self._clock(),
                 expires_at,
+                offset_bytes=offset_bytes,
+                is_partial=new.is_partial,
             )
         except BaseException:
             self._path(upload_id).unlink(missing_ok=True)
             await room.release()
             raise
-        if not new.length_bytes:
-            return await self._finish_held(caller, row, await self._hold(upload_id))
-        return ResumableUpload.of_row(row)
 
     async def get(self, caller: Caller, upload_id: str) -> ResumableUpload:
         """One upload.  Raises: RecordNotFound, UploadGone."""
@@ -174,9 +225,11 @@ class ResumableUploads:
         body: AsyncIterator[bytes],
         checksum: Checksum | None = None,
         confirm: Callable[[], Awaitable[None]] | None = None,
+        length: int | None = None,
     ) -> ResumableUpload:
-        """The upload with more bytes, durable; with the last ones it becomes a file.
+        """The upload with more bytes, durable; with the last ones it becomes a file, unless it is a partial one.
 
+        ``length`` is that of the whole, for an upload that was begun without one.
         Before it does, ``confirm`` may object: then it stays an upload, which a good token can finish until it expires.
         A body that breaks off counts as far as it came, unless it has a checksum: then all of it counts or nothing.
         Raises:  RecordNotFound, UploadGone, UploadBusy, OffsetMismatch, ChecksumMismatch, PayloadTooLarge, StoreFull.
@@ -185,12 +238,16 @@ class ResumableUploads:
         fd = await self._hold(upload_id)
         try:
             row = await self._row(caller, upload_id)  # under the lock: nobody moves it now
+            if "parts" in row.meta:
+                raise Forbidden("a final upload takes no bytes: it is made of its partial uploads")
             if offset != row.offset_bytes:
                 raise OffsetMismatch(f"{row.offset_bytes:,} bytes are here; bytes from {offset:,} on were sent")
+            if length is not None:
+                await self._learn_length(row, length)
             if row.file_id is not None:
                 return ResumableUpload.of_row(row)
             await self._take(row, fd, body, checksum)
-            if row.offset_bytes == row.length_bytes:
+            if row.offset_bytes == row.length_bytes and not row.is_partial:
                 held, fd = fd, -1  # from here on it is closed where the upload is finished
                 return await self._finish_held(caller, row, held, confirm)
             return ResumableUpload.of_row(row)
@@ -210,6 +267,18 @@ class ResumableUploads:
         finally:
             os.close(fd)
 
+    async def _learn_length(self, row: TusUploadRow, length: int) -> None:
+        """Have the length of an upload be known; the same one again changes nothing.  Raises: InvalidInput."""
+        if row.length_bytes is None:
+            if length < row.offset_bytes:
+                raise InvalidInput(f"the length cannot be {length:,}: {row.offset_bytes:,} bytes are here")
+            self._require_fit(length)
+            await self._limits.fit(row.organisation_id, row.reservation_id, length)
+            await self._database.everybody.write(tus_uploads.set_length, row.id, length)
+            row.length_bytes = length
+        elif length != row.length_bytes:
+            raise InvalidInput(f"the length of this upload is {row.length_bytes:,}, and stays so")
+
     # -- taking bytes ------------------------------------------------------------------------------------------------
 
     async def _take(self, row: TusUploadRow, fd: int, body: AsyncIterator[bytes], checksum: Checksum | None) -> None:
@@ -217,9 +286,15 @@ class ResumableUploads:
         await asyncio.to_thread(os.ftruncate, fd, start)
         taking = _Taking(fd, start, hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None)
         synced_bytes, synced_at = start, time.monotonic()
+        covered_bytes = 0  # of the quota, which an upload of unknown length takes as it comes
         try:
             async for chunk in body:
-                if taking.end + len(chunk) > row.length_bytes:
+                end = taking.end + len(chunk)
+                if row.length_bytes is None:
+                    self._require_fit(end)
+                    if row.reservation_id is not None and end > covered_bytes:
+                        covered_bytes = await self._limits.cover(row.organisation_id, row.reservation_id, end)
+                elif end > row.length_bytes:
                     raise PayloadTooLarge(f"more than the {row.length_bytes:,} bytes that were announced were sent")
                 await taking.add(chunk)
                 due = taking.end - synced_bytes >= _SYNC_BYTES or time.monotonic() - synced_at >= _SYNC_S
@@ -258,8 +333,12 @@ class ResumableUploads:
     ) -> ResumableUpload:
         try:
             name, content_type, wish, profile = _unpacked(row.meta)
-            path = self._path(row.id)
-            stored = await self._files.intake.add_file(caller.organisation_id, path, name, content_type, profile)
+            parts = row.meta.get("parts", "").split()
+            paths = [self._path(one) for one in parts or [row.id]]
+            try:
+                stored = await self._files.intake.add_file(caller.organisation_id, paths, name, content_type, profile)
+            except FileNotFoundError:
+                raise UploadGone("the bytes of this upload are gone") from None
             try:
                 if confirm is not None:
                     await confirm()
@@ -273,7 +352,10 @@ class ResumableUploads:
                 raise
             await self._database.everybody.write(tus_uploads.complete, row.id, record.id)
             row.file_id = record.id
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+            await asyncio.to_thread(self._path(row.id).unlink, missing_ok=True)
+            for part_id in parts:
+                await self._database.of(row.organisation_id).give_back(tus_uploads.remove, part_id)
+                await asyncio.to_thread(self._path(part_id).unlink, missing_ok=True)
             return ResumableUpload.of_row(row)
         finally:
             os.close(fd)
@@ -450,6 +532,7 @@ def _packed(new: NewUpload) -> dict[str, str]:
     wish = asdict(new.wish)
     return {
         "sent": new.sent,
+        "concat": new.concat,
         "name": new.name,
         "content_type": new.content_type,
         "profile": "" if new.profile is None else describe(new.profile),

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -78,6 +79,30 @@ class LimitsService:
     async def quota(self, organisation_id: str) -> Quota:
         """What the organisation may keep.  Raises: RecordNotFound."""
         return await self._database.everybody.read(changes.quota_of, organisation_id)
+
+    async def cover(self, organisation_id: str, reservation_id: str, size_bytes: int) -> int:
+        """The bytes that a reservation made ``until`` a time holds, at least ``size_bytes``.
+
+        Raises:  QuotaExceeded, RecordNotFound where it has expired.
+        """
+        bound = self._database.of(organisation_id)
+        return await bound.write(reservations.cover, reservation_id, size_bytes, _STEP_BYTES, self._clock())
+
+    async def fit(self, organisation_id: str, reservation_id: str | None, size_bytes: int) -> None:
+        """Have such a reservation hold just so many bytes.  Raises: QuotaExceeded, RecordNotFound."""
+        if reservation_id is not None:
+            await self._database.of(organisation_id).write(reservations.fit, reservation_id, size_bytes, self._clock())
+
+    async def merge(
+        self, organisation_id: str, reservation_ids: Sequence[str], size_bytes: int, files: int, until: datetime
+    ) -> Reservation:
+        """One such reservation in the place of several.  Raises: QuotaExceeded."""
+        quota = await self._database.everybody.read(changes.quota_of, organisation_id)
+        if quota.is_none and not reservation_ids:
+            return Reservation(self, organisation_id, None, 0, files)
+        bound = self._database.of(organisation_id)
+        merged = await bound.write(reservations.merge, reservation_ids, size_bytes, files, until, self._clock())
+        return Reservation(self, organisation_id, merged, size_bytes, files)
 
     async def release_id(self, organisation_id: str, reservation_id: str | None) -> None:
         """Give back the room of a reservation that was made ``until`` a time."""

@@ -10,11 +10,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from pyroaring import BitMap
 
 from pinfold.core.cid import CID
+from pinfold.core.errors import StoreFull
 from pinfold.core.pin import PinMode
 from pinfold.node.journal_check import check_journal
 from pinfold.node.model import Problem, ProblemKind, Progress, VerifyReport
@@ -36,7 +38,8 @@ def verify(store: Store, progress: Callable[[Progress], None] | None = None) -> 
 def check(store: Store, progress: Callable[[Progress], None] | None = None, *, hashing: bool = True) -> VerifyReport:
     """The same; without ``hashing`` damage inside blocks stays unseen, and everything else is told at once."""
     store.settle_tails()
-    store.settle_pins()
+    with suppress(StoreFull):  # then they are reported as they are
+        store.settle_pins()
     snapshot = take_snapshot(store)
     try:
         problems = _corrupt(store, snapshot, progress) if hashing else []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from pyroaring import BitMap
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import BlockNotFound, Corrupt, InvalidInput
+from pinfold.core.errors import BlockNotFound, Corrupt, InvalidInput, StoreFull
 from pinfold.core.pin import PinMode
 from pinfold.store.catalogue import Catalogue
 from pinfold.store.commit import GC_GENERATION
@@ -32,7 +33,8 @@ def settle_pins(catalogue: Catalogue, pins: Pins, read: Callable[[bytes], bytes]
     lacking = [cid for cid, row in pins.rows() if not row.complete]
     left = [cid for cid in lacking if not _settle(catalogue, pins, read, cid)]
     if not left:
-        with catalogue.write() as txn:
+        # On a full disk it is not remembered, and the next call looks again.
+        with suppress(StoreFull), catalogue.write() as txn:
             if catalogue.number(txn, INCOMPLETE) == count:  # else there is another one since
                 catalogue.put_number(txn, INCOMPLETE, 0)
 

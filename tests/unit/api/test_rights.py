@@ -51,6 +51,7 @@ OPEN: Final = {
     "POST /api/v1/sessions": "takes a password",
     "POST /api/v1/sign-up": "takes a setting",
     "POST /api/v1/invitations/accept": "takes an invitation",
+    "OPTIONS /api/v1/files/tus": "says which protocol is spoken, before there is a token",
 }
 OF_ONESELF: Final = {
     "DELETE /api/v1/sessions": "ends the token itself",

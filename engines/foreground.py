@@ -63,6 +63,23 @@ class Foreground:
         """Its last lines of log."""
         return " | ".join(self._lines)
 
+    def freeze(self) -> None:
+        """Stop it and its children with SIGSTOP: their connections stay open, and nothing answers any more."""
+        self.process.send_signal(signal.SIGSTOP)  # first: it makes no children any more
+        self._signal_children(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it and its children go on."""
+        self._signal_children(signal.SIGCONT)
+        self.process.send_signal(signal.SIGCONT)
+
+    def _signal_children(self, number: signal.Signals) -> None:
+        # Not the process group: a server may give each of its children one of its own.
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii")
+        for child in map(int, children.split()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, number)
+
     def stop(self, with_signal: signal.Signals) -> None:
         """Send the signal, wait, and kill what is still there; safe to call twice."""
         if self.process.poll() is None:

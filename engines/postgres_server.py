@@ -164,12 +164,23 @@ class Postgres:
         """End it in order: sessions are cut off, everything is written."""
         self._end(signal.SIGINT)
 
+    def freeze(self) -> None:
+        """Stop its processes where they are: connections stay open, and nothing answers."""
+        if self._running is not None:
+            self._running.freeze()
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        if self._running is not None:
+            self._running.thaw()
+
     def crash(self) -> None:
         """End it as a power cut would find it: nothing is written any more, the next start has to recover."""
         self._end(signal.SIGQUIT)
 
     def _end(self, with_signal: signal.Signals) -> None:
         if self._running is not None:
+            self._running.thaw()  # a frozen one would see no signal
             self._running.stop(with_signal)
             self._running = None
 

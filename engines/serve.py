@@ -4,7 +4,8 @@ Its URL is the first line of standard output; SIGTERM or Ctrl-C ends it.  Withou
 that goes with it.  With ``--attended`` (how the tests run it) it ends when standard input does, so that it never
 outlives whoever started it, and a line ``crash`` there cuts it off and starts it again on the same port and data,
 which is answered with the URL once more.  ``halt`` stops it and is answered ``halted``,
-``resume`` starts it again.
+``resume`` starts it again.  ``freeze`` stops the processes of PostgreSQL where they are (SIGSTOP) and is answered
+``frozen``, ``thaw`` lets them go on and is answered ``thawed``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from engines.redis_server import Redis
 from engines.run_as import ServerFailed
 
 STOP, CRASH, HALT, RESUME, GONE = "stop", "crash", "halt", "resume", "gone"
+FREEZE, THAW = "freeze", "thaw"
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
@@ -59,7 +61,9 @@ def run(server: Postgres | Redis, events: queue.SimpleQueue[str]) -> int:
         print(server.url, flush=True)
         watcher = threading.Thread(target=watch, args=(server, events), daemon=True)
         watcher.start()
-        event = events.get()
+        while (event := events.get()) in (FREEZE, THAW) and isinstance(server, Postgres):
+            (server.freeze if event == FREEZE else server.thaw)()
+            print("frozen" if event == FREEZE else "thawed", flush=True)
         if event not in (CRASH, HALT):
             break
         if event == CRASH:

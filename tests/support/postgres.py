@@ -55,6 +55,14 @@ class PostgresServer:
         """Return when it serves again, at the same URLs."""
         self._server.resume()
 
+    def freeze(self) -> None:
+        """Stop the server's processes where they are, until ``thaw``: connections stay open, and nothing answers."""
+        self._server.freeze()
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._server.thaw()
+
     def _execute(self, statement: str, *names: str) -> None:
         target = make_url(self._server.url).set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(target, autocommit=True) as connection:

@@ -47,6 +47,16 @@ class Served:
         self._tell("resume")
         assert self._next_url() == self.url
 
+    def freeze(self) -> None:
+        """Stop the server's processes where they are, until ``thaw``: connections stay open, nothing answers."""
+        self._tell("freeze")
+        assert self._next_url() == "frozen"
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._tell("thaw")
+        assert self._next_url() == "thawed"
+
     def _tell(self, command: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{command}\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from pinfold.api import sentences
 from pinfold.api.envelope import Problem
 from pinfold.api.pinning import form
 from pinfold.api.reading import is_json
-from pinfold.core import errors
+from pinfold.core import errors, public_errors
 from pinfold.telemetry import fields, logger
 
 log = logger("api")
@@ -66,6 +65,7 @@ STATUS: Final[dict[type[errors.PinfoldError], int]] = {
     errors.Corrupt: 500,
     errors.BlockCorrupt: 500,
     errors.StoreCorrupt: 500,
+    errors.DatabaseDamaged: 503,
     errors.StoreError: 503,
     errors.StoreFull: 507,
     errors.StoreNewer: 503,
@@ -75,6 +75,7 @@ STATUS: Final[dict[type[errors.PinfoldError], int]] = {
     errors.DatabaseOutdated: 503,
     errors.DatabaseUnavailable: 503,
     errors.WrongDatabase: 503,
+    errors.SystemUnavailable: 503,
     errors.FetchFailed: 502,
     errors.AddressRefused: 400,
     errors.TimedOut: 504,
@@ -162,7 +163,8 @@ async def _refuse(request: Request, exc: errors.PinfoldError) -> JSONResponse:
             exc_info=exc if status == 500 else None,
             **{fields.CODE: exc.code, fields.ERROR: _with_cause(exc)},
         )
-    response = answer(request, status, str(exc), exc.code, exc.hint or None)
+    sentence, hint = public_errors.public(exc)
+    response = answer(request, status, sentence, exc.code, hint or None)
     if status == 503 and exc.retryable:
         response.headers["Retry-After"] = _COME_BACK_S
     return response
@@ -195,14 +197,12 @@ async def _nobody_is_left(request: Request, exc: ClientDisconnect) -> JSONRespon
     return answer(request, CLIENT_WENT_AWAY, "the client went away", "CLIENT_WENT_AWAY")
 
 
+async def _system(request: Request, exc: OSError) -> JSONResponse:
+    failure = public_errors.of_system(exc)
+    return await (_bug(request, exc) if failure is None else _refuse(request, failure))
+
+
 async def _bug(request: Request, exc: Exception) -> JSONResponse:
-    if isinstance(exc, OSError) and exc.errno in (errno.EMFILE, errno.ENFILE):
-        log.error("too many open files")
-        response = answer(
-            request, 503, "this server has too many files open", "TOO_MANY_OPEN_FILES", "Try again later."
-        )
-        response.headers["Retry-After"] = _COME_BACK_S
-        return response
     log.error("request failed", exc_info=exc, **{fields.ERROR: repr(exc)})
     return answer(request, 500, "this server failed at the request", "INTERNAL")
 
@@ -230,6 +230,7 @@ _HANDLERS: Final[dict[type[Exception], Callable[[Request, Any], Awaitable[JSONRe
     RequestValidationError: _explain,
     ClientDisconnect: _nobody_is_left,
     HTTPException: _framework,
+    OSError: _system,
     Exception: _bug,
 }
 

@@ -37,12 +37,17 @@ async def show_metrics(
     Programs on this machine may read it by `localhost` or a loopback address, others need a token with the scope
     `server:admin`; the setting `metrics_access` changes that.
     """
-    access: Access = request.app.state.metrics_access
-    if not (access == "anyone" or (access == "loopback" and _is_local(request))):
+    if not is_open_to(request):
         (await authenticate(request, given)).require(Scope.SERVER_ADMIN)
     gauges: Gauges = request.app.state.services.gauges
     await gauges.refresh()
     return Response(generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def is_open_to(request: Request) -> bool:
+    """Whether the request may read metrics without a token."""
+    access: Access = request.app.state.metrics_access
+    return access == "anyone" or (access == "loopback" and _is_local(request))
 
 
 def _is_local(request: Request) -> bool:

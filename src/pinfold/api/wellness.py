@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials
 from pydantic import BaseModel, Field
 
+from pinfold.api.auth import authenticate, scheme
 from pinfold.api.envelope import Answer
 from pinfold.api.errors import responses
+from pinfold.api.metrics import is_open_to
+from pinfold.core.errors import PinfoldError
+from pinfold.services.accounts import Scope
 from pinfold.services.health import HealthService
 from pinfold.version import __version__
 
 router = APIRouter(tags=["server"])
+
+_NOT_WELL = "a part of this server is not well"
 
 
 class Pong(BaseModel):
@@ -28,7 +35,8 @@ class Wellness(BaseModel):
     status: Literal["ok", "failing"] = Field(description="`ok` when every part is well.", examples=["ok"])
     version: str = Field(description="The server's version.", examples=[__version__])
     checks: dict[str, str] = Field(
-        description="Each part: `ok`, or what is wrong with it.", examples=[{"database": "ok", "engine": "ok"}]
+        description="Each part: `ok`, or what is wrong with it. Empty for those who may not read `/metrics`.",
+        examples=[{"database": "ok", "engine": "ok"}],
     )
 
 
@@ -45,12 +53,17 @@ async def ping() -> Answer[Pong]:
     response_model=Answer[Wellness],
     responses=responses(503),
 )
-async def health(request: Request) -> JSONResponse:
+async def health(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]
+) -> JSONResponse:
     """Asks the database, the engine and the loops of this process: those of its workers, where it has some, and the
-    one that writes down what was counted.  503 when one of them is not well; `data` says which.
+    one that writes down what was counted; and whether any worker runs.  503 when one of them is not well.
+
+    `data.checks` says which, to those who may read `/metrics`: programs on this machine, and tokens with the scope
+    `server:admin` (the setting `metrics_access` changes that).  Others get the status alone.
     """
     checker: HealthService = request.app.state.services.health
-    return _answer(request, await checker.check())
+    return _answer(request, await checker.check(), may_see=await _may_see(request, given))
 
 
 @router.get(
@@ -60,24 +73,39 @@ async def health(request: Request) -> JSONResponse:
     response_model=Answer[Wellness],
     responses=responses(503),
 )
-async def ready(request: Request) -> JSONResponse:
+async def ready(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]
+) -> JSONResponse:
     """For load balancers: whether the database has this version's schema and can be written to, the disk has room, the
-    engine answers and the loops of this process go round.  503 when not; `data` says what is missing.
+    engine answers and the loops of this process go round.  503 when not; `data.checks` says what is missing, to the
+    same callers as that of `/health`.
 
     A gateway that runs alone needs neither the database nor room, and is ready without them.
     """
     checker: HealthService = request.app.state.services.health
-    return _answer(request, await checker.ready())
+    return _answer(request, await checker.ready(), may_see=await _may_see(request, given))
 
 
-def _answer(request: Request, checks: dict[str, str]) -> JSONResponse:
+async def _may_see(request: Request, given: HTTPAuthorizationCredentials | None) -> bool:
+    """Whether the caller may read what is wrong, and not just that something is."""
+    if is_open_to(request) or given is None:
+        return is_open_to(request)
+    try:
+        (await authenticate(request, given)).require(Scope.SERVER_ADMIN)
+    except PinfoldError:  # a bad token, or a database that cannot say: the status is for all
+        return False
+    return True
+
+
+def _answer(request: Request, checks: dict[str, str], *, may_see: bool) -> JSONResponse:
     well = all(said == "ok" for said in checks.values())
-    wellness = Wellness(status="ok" if well else "failing", version=__version__, checks=checks)
+    shown = checks if may_see else {}
+    wellness = Wellness(status="ok" if well else "failing", version=__version__, checks=shown)
     if well:
         return JSONResponse(Answer(success=True, data=wellness).model_dump())
     problem = {
         "success": False,
-        "error": "; ".join(f"{part}: {said}" for part, said in checks.items() if said != "ok"),
+        "error": "; ".join(f"{part}: {said}" for part, said in shown.items() if said != "ok") or _NOT_WELL,
         "code": "UNWELL",
         "hint": None,
         "request_id": request.scope["state"]["request_id"],

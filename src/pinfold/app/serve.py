@@ -98,6 +98,7 @@ async def _serve(
         first = asyncio.create_task(stopping.wait())
         await asyncio.wait([first, *serving], return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
+        parts.database.hurry()
         _hurry_at_second_signal(loop, list(servers.values()))
         for one in servers.values():
             one.should_exit = True

@@ -39,7 +39,8 @@ PinfoldError
 │   └── SymlinkLoop
 ├── Corrupt                 never retried, always alerts
 │   ├── BlockCorrupt
-│   └── StoreCorrupt
+│   ├── StoreCorrupt
+│   └── DatabaseDamaged     the file of the platform's database
 ├── StoreError
 │   ├── StoreFull
 │   ├── StoreNewer          written by a newer version
@@ -48,6 +49,7 @@ PinfoldError
 │   ├── WrongDatabase       a data folder and a database that do not belong together
 │   ├── DatabaseOutdated    the platform's database waits for ``db upgrade``
 │   ├── DatabaseUnavailable  the platform's database is away, or held by others for too long
+│   ├── SystemUnavailable   the operating system refuses: too many open files, a folder that is read-only
 │   └── CatalogueLost       the catalogue is missing or damaged; ``repo rebuild`` makes it anew
 ├── FetchFailed
 │   ├── AddressRefused      a host that may not be connected to
@@ -353,6 +355,16 @@ class StoreCorrupt(Corrupt):
     hint = "`pinfold repo verify` says what is wrong; `pinfold repo rebuild` makes the catalogue anew."
 
 
+class DatabaseDamaged(Corrupt):
+    """The platform's database is damaged, an SQLite file that some of cannot be read."""
+
+    code = "DATABASE_DAMAGED"
+    hint = (
+        "Stop pinfold, keep a copy of the file, and restore it from a backup; without one, "
+        "`sqlite3 FILE .recover | sqlite3 NEW-FILE` saves what can be read.  The store's blocks are not in it."
+    )
+
+
 class StoreError(PinfoldError):
     """The data folder cannot be used as asked."""
 
@@ -407,6 +419,14 @@ class DatabaseUnavailable(StoreError):
     code = "DATABASE_UNAVAILABLE"
     retryable = True
     hint = "Try again in a moment; `/ready` says whether the database answers."
+
+
+class SystemUnavailable(StoreError):
+    """What the operating system refuses at the moment: files to open, or to write to."""
+
+    code = "SYSTEM_UNAVAILABLE"
+    retryable = True
+    hint = "Look at the limit of open files, and at the rights of the data folder and its disk."
 
 
 class CatalogueLost(StoreError):

@@ -33,9 +33,24 @@ if TYPE_CHECKING:  # on SQLite nothing needs them, and they take a third as long
     import psycopg
     from sqlalchemy.dialects import postgresql
 
+    from pinfold.db.silence import Server
+
 WRITES: Final = "pinfold_writes"
 """Execution option of connections that will write."""
 BUSY_TIMEOUT_MS: Final = 10_000  # another process's migration or checkpoint is over long before
+
+# What ends a statement of PostgreSQL that would not end by itself.  Migrations have no such limits.
+LOCK_TIMEOUT_S: Final = 10  # as BUSY_TIMEOUT_MS; whoever holds a row of ours holds it for milliseconds
+READ_TIMEOUT_S: Final = 60  # the longest search takes seconds, and callers and proxies have gone by then
+WRITE_TIMEOUT_S: Final = 300  # deletes of old rows and of all that an organisation has may take a minute
+POOL_TIMEOUT_S: Final = 10  # there are more connections than threads, so that nothing waits for one
+_ALIVE: Final[dict[str, str]] = {
+    # A network that drops packets is noticed within half a minute, on connections that wait and on those that send.
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
 
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
@@ -48,15 +63,26 @@ _PRAGMAS: Final = (
 )
 
 
-def connect(url: str, *, only_reads: bool = False) -> Engine:
+def server_of(url: str) -> Server | None:
+    """The server at ``url``, for all engines that connect to it; None for SQLite.  Raises: InvalidSetting."""
+    if _parsed(url).get_backend_name() != "postgresql":
+        return None
+    from pinfold.db.silence import Server
+
+    return Server()
+
+
+def connect(url: str, *, only_reads: bool = False, server: Server | None = None, may_take_long: bool = False) -> Engine:
     """An SQLAlchemy engine for ``url``, set up so that a commit is durable.  Raises: InvalidSetting.
 
-    One that ``only_reads`` refuses to write.
+    One that ``only_reads`` refuses to write.  Statements of PostgreSQL have time limits, unless they ``may_take_long``,
+    and fail where the ``server`` does not answer.
     """
     parsed = _parsed(url)
     backend = parsed.get_backend_name()
     if backend == "postgresql":
-        return _connect_postgresql(parsed, only_reads)
+        limit_s = 0 if may_take_long else READ_TIMEOUT_S if only_reads else WRITE_TIMEOUT_S
+        return _connect_postgresql(parsed, server or server_of(url), only_reads, limit_s)
     if backend != "sqlite" or parsed.database in (None, "", ":memory:"):
         raise InvalidSetting(f"database_url names {parsed.drivername!r}; it takes an SQLite file or postgresql://…")
     if not only_reads:
@@ -86,26 +112,52 @@ def _make_private(path: str) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
-def _connect_postgresql(url: URL, only_reads: bool) -> Engine:
+def _connect_postgresql(url: URL, server: Server | None, only_reads: bool, limit_s: int) -> Engine:
+    from pinfold.db import silence
+
+    assert server is not None
     # One driver, whatever the URL says after its "+"; a pool that notices connections the server closed.
-    url = url.set(drivername="postgresql+psycopg")
-    pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 8, "pool_pre_ping": True, **_JSON}
-    if not only_reads:
-        return create_engine(url, **pool)
-    # A statement sees what was committed when it began, in a transaction or not: so none is begun and none ended.
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", **pool)
-    event.listen(engine, "connect", _read_only)
+    url = url.set(drivername="postgresql+psycopg").update_query_dict(
+        {
+            name: value
+            for name, value in {**_ALIVE, "connect_timeout": str(silence.CONNECT_TIMEOUT_S)}.items()
+            if name not in url.query
+        }
+    )
+    pool: dict[str, Any] = {
+        "pool_size": 8,
+        "max_overflow": 8,
+        "pool_pre_ping": True,
+        "pool_timeout": POOL_TIMEOUT_S,
+        **_JSON,
+    }
+    # A statement sees what was committed when it began, in a transaction or not: so where only reads go, none is begun
+    # and none ended.
+    engine = create_engine(url, **pool, **({"isolation_level": "AUTOCOMMIT"} if only_reads else {}))
+
+    @event.listens_for(engine, "do_connect")
+    def do_connect(_dialect: Any, _entry: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+        return server.connect(tuple(arguments), options)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: silence.Connection, _entry: ConnectionPoolEntry) -> None:
+        was, connection.autocommit = connection.autocommit, True
+        if limit_s:
+            connection.execute(f"SET statement_timeout = '{limit_s}s'; SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
+            connection.limit_s = limit_s
+        if only_reads:
+            _read_only(connection)
+        connection.autocommit = was
+
     return engine
 
 
-def _read_only(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry) -> None:
-    was, connection.autocommit = connection.autocommit, True
+def _read_only(connection: psycopg.Connection[Any]) -> None:
     connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
     # A search may read thousands of pages that are not in memory: asked for together, they come in half the time.
     # Nothing but 0 is taken by a server whose system cannot be asked so.
     with suppress(connection.DataError):
         connection.execute("SET effective_io_concurrency = 200")
-    connection.autocommit = was
 
 
 def _refuse_writes(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:

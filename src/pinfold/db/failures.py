@@ -7,15 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from pinfold.core.errors import DatabaseUnavailable, InvalidInput, PinfoldError, StoreFull
+from pinfold.core.errors import (
+    DatabaseDamaged,
+    DatabaseUnavailable,
+    InvalidInput,
+    PinfoldError,
+    StoreFull,
+    StoreUnreadable,
+)
 
 _POSTGRESQL_DISK_FULL: Final = "53100"
 _SQLITE_HELD: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _SQLITE_AWAY: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
-_FAILURES: Final = (StatementError, PoolTimeout, sqlite3.OperationalError, UnicodeEncodeError)
+_SQLITE_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_FAILURES: Final = (StatementError, PoolTimeout, sqlite3.DatabaseError, UnicodeEncodeError)
 
 
 def told(exc: Exception) -> Exception:
@@ -36,6 +45,31 @@ def failures_told() -> Iterator[None]:
         if (failure := told(exc)) is exc:
             raise
         raise failure from failure.__cause__
+
+
+def unopened(exc: DatabaseError, url: URL) -> PinfoldError:
+    """The error for an operator whose database at ``url`` cannot be opened, with the words of the driver."""
+    words = (str(exc.orig).strip() or repr(exc.orig)).splitlines()[0]
+    if isinstance(exc.orig, sqlite3.Error):
+        if exc.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB:
+            return StoreUnreadable(
+                f"{url.database} is no database of SQLite, or its beginning is damaged: {words}",
+                hint=DatabaseDamaged.hint,
+            )
+        if isinstance(_of_sqlite(exc.orig), DatabaseDamaged):
+            return DatabaseDamaged(f"the database {url.database} is damaged: {words}")
+        return _unreadable(words)
+    if isinstance(exc, OperationalError):
+        return DatabaseUnavailable(
+            f"the database cannot be reached: {words}",
+            hint="Look whether its server runs, whether the network lets this machine reach it, and whether the "
+            "setting database_url names it, its user and its password.",
+        )
+    return _unreadable(words)
+
+
+def _unreadable(words: str) -> StoreUnreadable:
+    return StoreUnreadable(f"the database cannot be opened: {words}")
 
 
 def _failure(exc: Exception) -> PinfoldError | None:
@@ -70,6 +104,8 @@ def _of_sqlite(orig: sqlite3.Error) -> PinfoldError | None:
         return DatabaseUnavailable(
             "the file of the database is read-only", hint="Look at its rights, and its folder's."
         )
+    if code in _SQLITE_DAMAGED:
+        return DatabaseDamaged("the file of the database is damaged")
     if code in _SQLITE_AWAY:
         return DatabaseUnavailable("the file of the database cannot be read or written")
     return None

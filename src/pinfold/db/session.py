@@ -18,10 +18,10 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from pinfold.core.errors import DatabaseOutdated, StoreError, StoreFull, StoreNewer, StoreUnreadable
+from pinfold.core.errors import DatabaseDamaged, DatabaseOutdated, StoreError, StoreFull, StoreNewer
 from pinfold.db import dialect, schema, scope
 from pinfold.db.asks import Ask, tell
-from pinfold.db.failures import failures_told, told
+from pinfold.db.failures import failures_told, told, unopened
 from pinfold.db.grouping import carry_out
 from pinfold.db.lanes import PATIENT, Lanes
 from pinfold.db.reserve import Reserve
@@ -54,26 +54,30 @@ class Database:
 
         Raises:  InvalidSetting, StoreNewer, StoreUnreadable, DatabaseOutdated.
         """
-        self.engine = dialect.connect(url)
+        self._server = dialect.server_of(url)
+        self.engine = dialect.connect(url, server=self._server)
         self._for_writes = self.engine.execution_options(**{dialect.WRITES: True})
         self._is_sqlite = self.engine.dialect.name == "sqlite"
         try:
             if self._is_sqlite if may_upgrade is None else may_upgrade:
-                _upgrade(self.engine)
+                _upgrade(url, self.engine)
             else:
                 schema.require_newest(self.engine)
         except DatabaseError as exc:
             self.engine.dispose()
-            raise StoreUnreadable(f"the database cannot be opened: {exc.orig}") from exc
+            raise unopened(exc, self.engine.url) from exc
         except (StoreNewer, DatabaseOutdated):
             self.engine.dispose()
             raise
-        self._for_reads = dialect.connect(url, only_reads=True)
+        self._for_reads = dialect.connect(url, only_reads=True, server=self._server)
+        self.is_damaged = False
+        """Whether a query has met damage of an SQLite file since this process opened it."""
         self._lanes = Lanes()
         self._reserve: Reserve | None = None
         self._reads: queue.SimpleQueue[Ask | None] = queue.SimpleQueue()
         self._readers = [
-            _Reading(self._for_reads) for _ in range(_READERS if self._is_sqlite else _READERS_OVER_NETWORK)
+            _Reading(self._for_reads, self._take_note)
+            for _ in range(_READERS if self._is_sqlite else _READERS_OVER_NETWORK)
         ]
         self._help_wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._looked_after_by: asyncio.AbstractEventLoop | None = None
@@ -107,6 +111,11 @@ class Database:
     def file(self) -> Path | None:
         """SQLite's file; None for a server."""
         return Path(self.engine.url.database or "").absolute() if self._is_sqlite else None
+
+    def hurry(self) -> None:
+        """Wait only briefly for a server that does not answer, from now on: the process is about to end."""
+        if self._server is not None:
+            self._server.stop()
 
     def close(self) -> None:
         """Finish what was asked, refuse what is asked from now on, and let go of the files.  Twice is once."""
@@ -153,7 +162,13 @@ class Database:
                     self._give_back(self._reserve, asks)
             finally:
                 self._lanes.release(lane)
+            for ask in asks:
+                self._take_note(ask.error)
             tell(asks)
+
+    def _take_note(self, error: BaseException | None) -> None:
+        if isinstance(error, DatabaseDamaged):
+            self.is_damaged = True
 
     def _give_back(self, reserve: Reserve, asks: list[Ask]) -> None:
         """Carry those that give room back out again, by means of the reserve, where the disk was full."""
@@ -177,7 +192,7 @@ class Database:
         reading.close()
 
     def _help_to_read(self) -> None:
-        reading = _Reading(self._for_reads)
+        reading = _Reading(self._for_reads, self._take_note)
         while self._help_wanted.get():
             with suppress(queue.Empty):
                 while (ask := self._reads.get_nowait()) is not None:
@@ -211,8 +226,9 @@ class _Reading:
     To the toolkit all reads are in one transaction that never ends; each has one of its own, begun and ended below it.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, take_note: Callable[[BaseException | None], None]) -> None:
         self._engine = engine
+        self._take_note = take_note
         self._connection: Connection | None = None
         self._session: Session | None = None
         self._driver: Any = None
@@ -243,6 +259,7 @@ class _Reading:
                 if not (may_retry and isinstance(exc, DBAPIError) and exc.connection_invalidated):
                     ask.error = told(exc)
                     break
+        self._take_note(ask.error)
         self.answered.append(ask)
         self.since = 0.0
 
@@ -339,14 +356,14 @@ class Bound:
         return Ask(self._organisation_id, lambda session: query(session, *args, **kwargs), loop.create_future(), loop)
 
 
-def _upgrade(engine: Engine) -> None:
+def _upgrade(url: str, engine: Engine) -> None:
     """Bring the database to this version's schema; what migrates is loaded only where there is something to do."""
     with engine.connect() as connection:
         if not schema.is_behind(connection):
             return
     from pinfold.db import upgrade
 
-    upgrade.to_newest(engine.execution_options(**{dialect.WRITES: True}))
+    upgrade.run(url)
 
 
 def _read(connection: Connection, organisation_id: str, query: Callable[[Session], T]) -> T:

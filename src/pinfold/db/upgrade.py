@@ -9,8 +9,9 @@ from alembic.config import Config
 from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 
-from pinfold.core.errors import DatabaseOutdated, StoreUnreadable
+from pinfold.core.errors import DatabaseOutdated
 from pinfold.db import dialect, schema
+from pinfold.db.failures import unopened
 
 _LOCK: Final = 7046029254386353131  # any number that nobody else locks
 
@@ -26,9 +27,10 @@ class Done(NamedTuple):
 def run(url: str, *, check_only: bool = False) -> Done:
     """Bring the database at ``url`` to this version's schema, or make sure that it has it.
 
-    Raises:  InvalidSetting (the URL), StoreUnreadable, StoreNewer; DatabaseOutdated, where it was to be checked only.
+    Raises:  InvalidSetting (the URL), StoreUnreadable, DatabaseUnavailable, StoreCorrupt, StoreNewer; DatabaseOutdated,
+             where it was to be checked only.
     """
-    engine = dialect.connect(url)
+    engine = dialect.connect(url, may_take_long=True)
     try:
         if check_only and dialect.is_missing_file(url):
             raise DatabaseOutdated("there is no database yet")
@@ -40,7 +42,7 @@ def run(url: str, *, check_only: bool = False) -> Done:
             return Done(to_newest(engine.execution_options(**{dialect.WRITES: True})), changed=True)
         return Done(schema.newest(), changed=False)
     except DatabaseError as exc:
-        raise StoreUnreadable(f"the database cannot be opened: {exc.orig}") from exc
+        raise unopened(exc, engine.url) from exc
     finally:
         engine.dispose()
 

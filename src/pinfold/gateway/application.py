@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from typing import Protocol
 
@@ -11,8 +10,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from pinfold.core import public_errors
 from pinfold.core.cid import CID
-from pinfold.core.errors import Corrupt, PinfoldError
+from pinfold.core.errors import Corrupt, PinfoldError, StoreError
 from pinfold.gateway import headers, home, policy, resolver
 from pinfold.gateway.errors import STATUS, Refusal
 from pinfold.gateway.node_thread import NodeThread
@@ -23,6 +23,7 @@ from pinfold.telemetry import fields, logger, metrics, request_ids
 
 log = logger("gateway")
 
+_RETRY_AFTER_S = "2"  # as the API's
 _HTML_POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
@@ -91,13 +92,10 @@ class Gateway:
         except Refusal as exc:
             return _sentence(exc.status, str(exc), exc.headers)
         except PinfoldError as exc:
-            if isinstance(exc, Corrupt):
-                log.error("corrupt content", **{fields.PATH: scope["path"], fields.ERROR: str(exc)})
-            return _sentence(STATUS[type(exc)], str(exc), {})
+            return _refused(scope, exc)
         except Exception as exc:  # around a request: a bug answers 500 and is logged once
-            if isinstance(exc, OSError) and exc.errno in (errno.EMFILE, errno.ENFILE):
-                log.error("too many open files", **{fields.PATH: scope["path"]})
-                return _sentence(503, "this gateway has too many files open", {"Retry-After": "2"})
+            if isinstance(exc, OSError) and (failure := public_errors.of_system(exc)) is not None:
+                return _refused(scope, failure)
             log.error("request failed", exc_info=exc, **{fields.PATH: scope["path"], fields.ERROR: repr(exc)})
             return _sentence(500, "this gateway failed at the request", {})
 
@@ -152,6 +150,17 @@ def _tell(scope: Scope, status: int, sent_bytes: int, duration_s: float) -> None
             fields.DURATION_MS: round(duration_s * 1000, 1),
         },
     )
+
+
+def _refused(scope: Scope, exc: PinfoldError) -> Response:
+    """The answer to what cannot be served; what is the server's own fault is told to its log alone."""
+    status = STATUS[type(exc)]
+    if isinstance(exc, Corrupt):
+        log.error("corrupt content", **{fields.PATH: scope["path"], fields.ERROR: str(exc)})
+    elif isinstance(exc, StoreError):
+        log.error("request failed", **{fields.PATH: scope["path"], fields.CODE: exc.code, fields.ERROR: str(exc)})
+    retry = {"Retry-After": _RETRY_AFTER_S} if status == 503 and exc.retryable else {}
+    return _sentence(status, public_errors.public(exc)[0], retry)
 
 
 def _not_modified(request: GatewayRequest, found: resolver.Found, tag: str) -> Response:

@@ -92,7 +92,10 @@ class HealthService:
     async def _check(self, **questions: Awaitable[object]) -> dict[str, str]:
         questions["engine"] = self._engine.peers()
         said = await asyncio.gather(*map(_ask, questions.values()))
-        return {**dict(zip(questions, said, strict=True)), **self._loops.check()}
+        checks = dict(zip(questions, said, strict=True))
+        if self._database.is_damaged and not self._only_serves:  # a small question may not meet it again
+            checks["database"] = "it is damaged: queries of this process could not read some of it"
+        return {**checks, **self._loops.check()}
 
 
 async def _ask(question: Awaitable[object]) -> str:

@@ -15,6 +15,7 @@ from pinfold.core.binary_cid import split_cid
 from pinfold.core.block import MAX_BLOCK_BYTES
 from pinfold.core.errors import InvalidInput, StoreCorrupt, StoreFull
 from pinfold.core.multihash import Buffer
+from pinfold.core.public_errors import of_system
 from pinfold.store.layout import SEGMENT_HEADER, Layout, sync_path
 from pinfold.store.private import FILE_MODE
 from pinfold.store.rows import tag_of_cid
@@ -147,7 +148,7 @@ def disk_error(exc: OSError) -> Exception:
         return StoreFull("no space left on the disk of the data folder")
     if exc.errno == errno.EFBIG:
         return StoreFull("the file system or a limit of this process does not allow files that large")
-    return StoreCorrupt(f"writing to the data folder failed: {exc.strerror}")
+    return of_system(exc) or StoreCorrupt(f"writing to the data folder failed: {exc.strerror}")
 
 
 def try_hold(layout: Layout, number: int) -> HeldSegment | None:

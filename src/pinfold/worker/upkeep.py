@@ -133,7 +133,8 @@ class Upkeep:
         except Exception as exc:  # around a job: one that fails must not stop the others
             error = f"{type(exc).__name__}: {exc}"[:_ERROR_CHARACTERS].replace("\0", " ")
             due_at = self._clock() + min(period, _AFTER_FAILURE)
-            log.error("periodic work failed", exc_info=exc, **{fields.JOB: periodic.name, fields.ERROR: repr(exc)})
+            trace = None if isinstance(exc, DATABASE_FAILURES) else exc  # a database that is away needs none
+            log.error("periodic work failed", exc_info=trace, **{fields.JOB: periodic.name, fields.ERROR: repr(exc)})
         finally:
             keeper.cancel()
         metrics.PERIODIC_RUNS.labels(periodic.name, "failed" if error else "succeeded").inc()

@@ -32,13 +32,33 @@ def test_it_answers_what_the_api_answers_and_nothing_else(tmp_path: Path, databa
             for path in ("/ping", "/health", "/ready"):
                 answer = await ask(at, path, "192.0.2.1")
                 assert answer.status_code == 200
-                assert answer.json() == (await at.api.get(path)).json()
+                assert answer.json()["success"]
+                assert (await ask(at, path)).json() == (await at.api.get(path)).json()
                 assert answer.headers["x-request-id"]
                 head = await ask(at, path, "192.0.2.1", method="HEAD")
                 assert (head.status_code, head.content) == (200, b""), path
             for path in ("/", "/docs", "/openapi.json", "/api/v1/files", "/psa/pins"):
                 answer = await ask(at, path, Authorization=f"Bearer {at.token}")
                 assert answer.status_code == 404, path
+
+    run(go())
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+def test_what_is_wrong_is_for_those_who_may_read_metrics(tmp_path: Path, path: str) -> None:
+    async def go() -> None:
+        async with platform(tmp_path) as at:
+            at.database.is_damaged = True
+            assert "damaged" in (await ask(at, path)).text
+            servers, tenants = await at.token_for(Scope.SERVER_ADMIN), await at.token_for()
+            assert "damaged" in (await ask(at, path, "192.0.2.1", Authorization=f"Bearer {servers}")).text
+            for token in (tenants, "pf_no_such_token"):
+                answer = await ask(at, path, "192.0.2.1", Authorization=f"Bearer {token}")
+                assert answer.status_code == 503
+                assert answer.json()["code"] == "UNWELL"
+                assert answer.json()["error"] == "a part of this server is not well"
+                assert answer.json()["data"]["checks"] == {}
+            at.database.is_damaged = False
 
     run(go())
 

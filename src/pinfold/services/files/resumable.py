@@ -37,6 +37,7 @@ from pinfold.core.errors import (
     UploadBusy,
     UploadGone,
 )
+from pinfold.core.public_errors import of_system
 from pinfold.core.tier import Tier
 from pinfold.db import Database, tus_uploads
 from pinfold.db.identifiers import new_id
@@ -464,7 +465,7 @@ class ResumableUploads:
         try:
             fd = os.open(self._path(upload_id), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as exc:
-            raise StoreFull(f"the upload cannot be begun: {exc.strerror}") from exc
+            raise _unwritten(exc) from exc
         os.close(fd)
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -516,7 +517,7 @@ class _Taking:
                 view = view[count:]
                 del self._pending[:count]
         except OSError as exc:
-            raise StoreFull(f"the upload cannot be written: {exc.strerror}") from exc
+            raise _unwritten(exc) from exc
         if self._hasher is not None:
             self._hasher.update(data)
 
@@ -525,7 +526,11 @@ class _Taking:
         try:
             os.fdatasync(self._fd)
         except OSError as exc:
-            raise StoreFull(f"the upload cannot be written: {exc.strerror}") from exc
+            raise _unwritten(exc) from exc
+
+
+def _unwritten(exc: OSError) -> PinfoldError:
+    return of_system(exc) or StoreFull(f"the upload cannot be written: {exc.strerror}")
 
 
 def _packed(new: NewUpload) -> dict[str, str]:

@@ -345,3 +345,13 @@ def test_too_many_open_files_are_503(node: Node, get: Get, monkeypatch: pytest.M
     monkeypatch.setattr(Node, "file_info", fail)
     response = get(f"/ipfs/{cid}")
     assert (response.status_code, response.headers["retry-after"]) == (503, "2")
+
+
+@pytest.mark.parametrize("size", [0, 1, 256 << 10, (256 << 10) + 1, 1 << 20])
+def test_a_raw_block_of_any_size_comes_whole(node: Node, get: Get, size: int) -> None:
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    cid = node.block_put(data)
+    path = f"/ipfs/{cid}?format=raw"
+    whole, head = get(path, **{"X-Request-Id": "one"}), get(path, "HEAD", **{"X-Request-Id": "one"})
+    assert whole.content == data and whole.headers["content-type"] == "application/vnd.ipld.raw"
+    assert (head.status_code, head.content, head.headers) == (200, b"", whole.headers)

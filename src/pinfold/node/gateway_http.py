@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,10 +28,18 @@ def gateway_url(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as exc:
-        raise InvalidInput(f"{text!r} is no address of a gateway: {exc}") from None
+        why = "" if "@" in text else f": {exc}"  # it quotes parts, of a password too
+        raise InvalidInput(f"{_without_credentials(text)!r} is no address of a gateway{why}") from None
     if url.scheme not in _SCHEMES or not url.host or url.query or url.fragment:
-        raise InvalidInput(f"{text!r} is no address of a gateway; one looks like http://127.0.0.1:8080")
+        raise InvalidInput(
+            f"{_without_credentials(text)!r} is no address of a gateway; one looks like http://127.0.0.1:8080"
+        )
     return url
+
+
+def _without_credentials(text: str) -> str:
+    """A text that may be no URL, without what stands before an ``@``."""
+    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)?.*@", r"\1", text, flags=re.DOTALL)
 
 
 def shown(url: httpx.URL) -> str:

@@ -86,8 +86,8 @@ class _Guard:
             return addresses
         for address in addresses:
             if not is_public(address):
-                known_by = "" if address == host else f" ({address})"
-                raise AddressRefused(f"{host}{known_by} is not an address of the public internet")
+                # Never the address: callers would learn what a name of the private network resolves to.
+                raise AddressRefused(f"{host} is not an address of the public internet")
         return addresses
 
     def _is_trusted(self, host: str) -> bool:

@@ -78,4 +78,6 @@ def _sentence(exc: ValidationError, flags: set[str], environment: set[str], data
     if error["type"] == "extra_forbidden":
         return InvalidSetting(f"there is no setting {name!r} (in {where})")
     reason = error["msg"].removeprefix("Value error, ")
-    return InvalidSetting(f"setting {name} (from {where}) cannot be {error['input']!r}: {reason}")
+    field = Settings.model_fields.get(name)
+    given = repr(error["input"]) if field is None or field.repr else "what it is"  # that may hold a password
+    return InvalidSetting(f"setting {name} (from {where}) cannot be {given}: {reason}")

@@ -79,8 +79,9 @@ def test_a_name_is_judged_by_what_it_resolves_to(get: Get, names: dict[str, list
     with pytest.raises(Reached, match=r"^1\.1\.1\.1$"):
         get("http://good.example/", {"allow_private": False})
     for name in ("bad.example", "both.example"):
-        with pytest.raises(AddressRefused, match=name):
+        with pytest.raises(AddressRefused, match=name) as refused:
             get(f"https://{name}/", {"allow_private": False})
+        assert not any(address in str(refused.value) for address in ("192.168.0.1", "::1"))  # it is the inside's
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_connected_to(

@@ -110,3 +110,25 @@ def test_variables_that_look_like_settings_and_are_none_are_found(monkeypatch: p
     monkeypatch.setenv("PINFOLD_DEBUG", "1")
     assert "PINFOLD_API_ADRESS" in unknown_in_environment()
     assert not {"PINFOLD_API_ADDRESS", "PINFOLD_DEBUG"} & set(unknown_in_environment())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://reader:hunter2@gateway.test/?a=b",
+        "ftp://reader:hunter2@gateway.test",
+        "http://reader:hunter2#x@gateway.test",
+        "http://reader:hunter2/x@gateway.test:port",
+        "reader:hunter2@gateway.test",
+        "http://reader:12 hunter2@gateway.test:x",
+    ],
+)
+@pytest.mark.parametrize("name", ["fetch_from", "fetch_routers"])
+def test_a_password_in_a_url_that_is_refused_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, url: str
+) -> None:
+    monkeypatch.setenv("PINFOLD_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv(f"PINFOLD_{name.upper()}", url)
+    with pytest.raises(InvalidSetting, match=name) as refused:
+        load()
+    assert "hunter2" not in str(refused.value)

@@ -342,7 +342,7 @@ def test_too_many_open_files_are_503(node: Node, get: Get, monkeypatch: pytest.M
         raise OSError(24, "Too many open files")
 
     cid = node.add_bytes(b"hello")
-    monkeypatch.setattr(Node, "file_info", fail)
+    monkeypatch.setattr(Node, "open_file", fail)
     response = get(f"/ipfs/{cid}")
     assert (response.status_code, response.headers["retry-after"]) == (503, "2")
 

@@ -115,12 +115,12 @@ def test_variables_that_look_like_settings_and_are_none_are_found(monkeypatch: p
 @pytest.mark.parametrize(
     "url",
     [
-        "http://reader:hunter2@gateway.test/?a=b",
-        "ftp://reader:hunter2@gateway.test",
-        "http://reader:hunter2#x@gateway.test",
-        "http://reader:hunter2/x@gateway.test:port",
-        "reader:hunter2@gateway.test",
-        "http://reader:12 hunter2@gateway.test:x",
+        "http://reader:{password}@gateway.test/?a=b",
+        "ftp://reader:{password}@gateway.test",
+        "http://reader:{password}#x@gateway.test",
+        "http://reader:{password}/x@gateway.test:port",
+        "reader:{password}@gateway.test",
+        "http://reader:12 {password}@gateway.test:x",
     ],
 )
 @pytest.mark.parametrize("name", ["fetch_from", "fetch_routers"])
@@ -128,7 +128,7 @@ def test_a_password_in_a_url_that_is_refused_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, url: str
 ) -> None:
     monkeypatch.setenv("PINFOLD_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv(f"PINFOLD_{name.upper()}", url)
+    monkeypatch.setenv(f"PINFOLD_{name.upper()}", url.format(password="hunter2"))
     with pytest.raises(InvalidSetting, match=name) as refused:
         load()
     assert "hunter2" not in str(refused.value)

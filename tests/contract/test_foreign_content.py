@@ -13,7 +13,7 @@ import pytest
 
 from pinfold.core.cid import CID
 from pinfold.node import Node
-from tests.support.gateways import Honest, gateway
+from tests.support.gateways import Honest, gateway, not_found
 from tests.support.platform import PATIENCE_S, Platform, platform, run
 
 Story = Callable[[Platform], Coroutine[Any, Any, None]]
@@ -27,8 +27,7 @@ def play(tmp_path: Path, database_url: str) -> Iterator[Callable[..., None]]:
     """Runs a story on a platform; with ``source``, content that a gateway offers, and what it lacks."""
     with ExitStack() as stack:
 
-        def go(story: Story, source: bytes | None = None, lacks: int = 0) -> None:
-            settings: dict[str, Any] = {}
+        def go(story: Story, source: bytes | None = None, lacks: int = 0, **settings: Any) -> None:
             if source is not None:
                 other = stack.enter_context(Node(tmp_path / "source"))
                 root = other.add_bytes(source)
@@ -77,6 +76,30 @@ def test_what_another_tenant_keeps_fails_as_what_is_nowhere(play: Callable[..., 
         assert (await on.pin_status(cid))["status"] == "healthy"  # its owner's is as it was
 
     play(story)
+
+
+ROUTERS = {
+    "which knows nobody": ("", "knows no HTTP provider of it"),
+    "which has no address": ("http://router.invalid", "router.invalid cannot be resolved"),
+}
+
+
+@pytest.mark.parametrize("kind", ROUTERS)
+def test_it_fails_as_what_is_nowhere_also_where_a_router_was_asked(play: Callable[..., None], kind: str) -> None:
+    url, said = ROUTERS[kind]
+
+    async def story(on: Platform) -> None:
+        cid = (await on.upload(TEXT))["cid"]
+        await on.until(cid, "pinned")
+        stranger = await on.tenant("other")
+        there, nowhere = await ended(stranger, cid), await ended(stranger, NOWHERE)
+        assert said in there["error"] and "PINFOLD_FETCH_FROM" in there["error"]
+        assert without(there, cid) == without(nowhere, NOWHERE)
+        info = (await stranger.get("/psa/pins?status=failed")).json()["results"][0]["info"]
+        assert info["status_details"] == nowhere["error"]
+
+    with gateway(not_found) as empty:
+        play(story, fetch_routers=url or empty)
 
 
 def test_a_file_inside_another_tenants_folder_fails_as_well(play: Callable[..., None]) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import random
 import re
 import shutil
+import signal
+import subprocess
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.cli import Answer, Pinfold
-from tests.support.up import Up
+from tests.support.gateways import gateway
+from tests.support.up import PATIENCE_S, Up
 
 
 class User:
@@ -20,10 +25,10 @@ class User:
 
     def __init__(self, home: Path, up: Up, token: str = "") -> None:
         self.pinfold = Pinfold(home)
-        self._given = {"PINFOLD_SERVER": up.api_url, "PINFOLD_TOKEN": token or up.token}
+        self.given = {"PINFOLD_SERVER": up.api_url, "PINFOLD_TOKEN": token or up.token}
 
     def __call__(self, *args: str, code: int = 0) -> Answer:
-        return self.pinfold(*args, code=code, env=self._given)
+        return self.pinfold(*args, code=code, env=self.given)
 
     def push(self, *args: str) -> dict[str, Any]:
         """What a push says as JSON."""
@@ -136,6 +141,8 @@ def test_pins_are_asked_for_listed_shown_and_taken_back(up: Up, pinfold: Pinfold
     assert made["name"] == "trip"
     up.until_pinned(cid)
     assert user("pins", "ls", "--name", "RI", "--json").json == {**made, "status": "pinned"}
+    assert user("pins", "add", "--wait", cid).out == f"pinned {cid}\n"
+    user("pins", "rm", user("pins", "ls", "--json").json_lines[0]["id"])
     assert user("pins", "ls", "--status", "failed").out == ""
     assert user("pins", "ls").out.split() == [made["id"], "pinned", cid, "trip"]
     status = user("pins", "status", cid, "--json").json
@@ -143,6 +150,61 @@ def test_pins_are_asked_for_listed_shown_and_taken_back(up: Up, pinfold: Pinfold
     user("pins", "rm", made["id"])
     assert user("pins", "ls", "-q").out == ""
     assert user("pins", "add", "nonsense", code=11).out == ""
+
+
+NOWHERE = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"
+WHY = "there is nobody to fetch from"
+
+
+def test_a_failed_pin_says_why_wherever_a_person_looks(pinfold: Pinfold, tmp_path: Path) -> None:
+    with Up(pinfold) as up:
+        organisation = up.api.get("/api/v1/me").json()["data"]["organisation_id"]
+        look_for_the_reason(up, tmp_path)
+        up.stop()
+    (line,) = [line for line in up.log.splitlines() if "pin failed" in line and NOWHERE in line]
+    assert organisation in line
+
+
+def look_for_the_reason(up: Up, tmp_path: Path) -> None:
+    user = User(tmp_path / "user", up)
+    waited = user("pins", "add", "--wait", NOWHERE, code=90)
+    assert waited.out == f"failed {NOWHERE}\n"
+    assert WHY in waited.err and "stay on the server" in waited.err
+    (made,) = user("pins", "ls", "--json").json_lines
+    assert made["status"] == "failed" and WHY in made["error"]
+    assert WHY in user("pins", "ls").lines[1]
+    shown = user("pins", "status", NOWHERE)
+    assert shown.lines[0].endswith("request failed") and shown.out.count(WHY) == 1
+    assert WHY in user("pins", "status", NOWHERE, "--json").json["error"]
+    user("pins", "rm", made["id"])
+    assert "/api/" not in user("pins", "status", NOWHERE, code=33).err
+
+
+def test_waiting_ends_at_its_time_limit_or_by_ctrl_c_and_the_request_stays(pinfold: Pinfold, tmp_path: Path) -> None:
+    let_go = threading.Event()
+
+    def silent(request: BaseHTTPRequestHandler) -> None:
+        let_go.wait(PATIENCE_S)
+
+    with gateway(silent) as url, Up(pinfold, fetch_from=url) as up:
+        try:
+            user = User(tmp_path / "user", up)
+            assert "not pinned within 1 s" in user("pins", "add", "--wait", "--timeout", "1", NOWHERE, code=96).err
+            assert user("pins", "add", "--timeout", "1", NOWHERE, code=2).out == ""
+            waiting = subprocess.Popen(
+                user.pinfold.command("pins", "add", "--wait", "--name", "second", NOWHERE),
+                env={**user.pinfold.environment, **user.given},
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            assert waiting.stderr is not None
+            assert NOWHERE in waiting.stderr.readline()  # the first line of progress: the request is made
+            waiting.send_signal(signal.SIGINT)
+            assert "stay on the server" in waiting.communicate(timeout=PATIENCE_S)[1]
+            assert waiting.returncode == 130
+            assert {one["name"] for one in user("pins", "ls", "--json").json_lines} == {"", "second"}
+        finally:
+            let_go.set()
 
 
 def test_a_server_that_is_away_is_said(up: Up, tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ def test_bytes_that_were_not_measured_yet_are_shown_as_unknown_and_not_as_none(p
     pinfold.data_dir.mkdir()
     pinfold("db", "upgrade")
     pinfold("org", "create", "Acme")
-    head, today = pinfold("usage", "show", "--days", "1").lines
+    shown = pinfold("usage", "show", "--days", "1")
+    head, today = shown.lines
+    assert "have not been measured yet" in shown.err
     assert head.split()[3:6] == ["logical", "unique", "shared"]
     assert today.split()[3:7] == ["0", "B", "-", "-"]
     told = pinfold("usage", "show", "--days", "1", "--json").json

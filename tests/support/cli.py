@@ -52,7 +52,13 @@ class Pinfold:
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PINFOLD_")}
-        return {**kept, "PINFOLD_DATA_DIR": str(self.data_dir), "HOME": str(self.home), "PYTHONUNBUFFERED": ""}
+        return {
+            **kept,
+            "PINFOLD_DATA_DIR": str(self.data_dir),
+            "PINFOLD_FETCH_ROUTERS": "off",  # no test reaches the network
+            "HOME": str(self.home),
+            "PYTHONUNBUFFERED": "",
+        }
 
     def command(self, *args: str) -> list[str]:
         """The whole command line, for tests that start it themselves."""

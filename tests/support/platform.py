@@ -82,7 +82,13 @@ async def platform(data_dir: Path, *, token: str = "", **settings: Any) -> Async
 
     Settings go by their names; ``database_url`` is SQLite in the data folder where it is empty.
     """
-    values = {"gateway_address": "127.0.0.1:0", "api_address": "127.0.0.1:0", "database_url": "", **settings}
+    values = {
+        "gateway_address": "127.0.0.1:0",
+        "api_address": "127.0.0.1:0",
+        "database_url": "",
+        "fetch_routers": "off",  # no test reaches the network
+        **settings,
+    }
     async with assemble(Settings(data_dir=data_dir, **values)) as parts, AsyncExitStack() as stack:
         token = token or await parts.accounts.make_owner_token() or ""
         api = await stack.enter_async_context(_client(parts.api, token))

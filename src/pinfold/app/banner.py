@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pinfold.app.doors import Door
 from pinfold.app.roles import EVERY_ROLE, Role
+from pinfold.node.gateway_http import gateway_url, shown
 from pinfold.settings import Settings
 from pinfold.settings.values import Address
 from pinfold.version import __version__
@@ -30,7 +31,10 @@ def banner(
         lines.append(f"  API      {_shown(addresses[Door.API], 'described at /docs')}")
     if Door.STATUS in addresses:
         lines.append(f"  status   {_shown(addresses[Door.STATUS], '/ping, /health, /ready, /metrics')}")
-    lines += [f"  data     {settings.data_dir}", ""]
+    lines.append(f"  data     {settings.data_dir}")
+    if Role.WORKER in roles:
+        lines.append(f"  sources  {_sources(settings)}")
+    lines.append("")
     if token is not None:
         lines += ["  Your token, shown this once (only its hash is kept):", "", f"    {token}", ""]
     if token_file is not None:
@@ -50,6 +54,22 @@ def banner(
             "",
         ]
     return "\n".join([*lines, "  Ctrl-C stops it.", ""])
+
+
+def _sources(settings: Settings) -> str:
+    """Where content is fetched from that is pinned by its CID and not here."""
+    named = [
+        f"{', '.join(map(_without_credentials, urls))} (PINFOLD_{setting.upper()})"
+        for setting, urls in (("fetch_from", settings.fetch_from), ("fetch_routers", settings.fetch_routers))
+        if urls
+    ]
+    if not named:
+        return "none for pins by CID, apart from their origins: set PINFOLD_FETCH_ROUTERS or PINFOLD_FETCH_FROM"
+    return f"pins by CID are fetched by {' and '.join(named)}"
+
+
+def _without_credentials(url: str) -> str:
+    return shown(gateway_url(url))
 
 
 def _shown(address: Address, note: str = "") -> str:

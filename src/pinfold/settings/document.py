@@ -25,7 +25,8 @@ def markdown() -> str:
     parts = [_HEAD]
     for name, field in Settings.model_fields.items():
         default = "the platform's folder for user data" if field.is_required() or name == "data_dir" else field.default
-        shown = f"`{default}`" if name != "data_dir" and default not in ("", ()) else (default or "empty")
+        default = ",".join(default) if isinstance(default, tuple) else default  # as it is written
+        shown = f"`{default}`" if name != "data_dir" and default != "" else (default or "empty")
         parts.append(f"## `{name}`\n\n")
         parts.append(f"{field.description}\n\n")
         parts.append(f"- environment: `{ENV_PREFIX}{name.upper()}`\n- default: {shown}\n\n")

@@ -16,6 +16,7 @@ from pinfold.settings.values import (
     parse_list,
     parse_networks,
     parse_origins,
+    parse_routers,
     parse_size,
 )
 from pinfold.telemetry import LogFile
@@ -23,6 +24,8 @@ from pinfold.telemetry import LogFile
 ENV_PREFIX: Final = "PINFOLD_"
 FILE_NAME: Final = "pinfold.toml"
 DATABASE_NAME: Final = "platform.sqlite3"  # the store knows this name, and does not take the folder for a stranger's
+PUBLIC_ROUTERS: Final = ("https://delegated-ipfs.dev", "https://cid.contact")
+"""The DHT together with the indexer, and the indexer by itself: they have different operators, so that one may fail."""
 FORM_OVERHEAD_BYTES: Final = 1024 * 1024  # boundaries, names and headers of a form, beside its files
 
 
@@ -30,6 +33,7 @@ AddressText = Annotated[str, AfterValidator(lambda text: str(Address.parse(text)
 OptionalAddress = Annotated[str, AfterValidator(lambda text: str(Address.parse(text)) if text else text)]
 OptionalURL = Annotated[str, AfterValidator(lambda url: check_urls((url,))[0] if url else url)]
 URLs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list), AfterValidator(check_urls)]
+Routers = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_routers), AfterValidator(check_urls)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list), AfterValidator(parse_origins)]
 ByteCount = Annotated[int, BeforeValidator(parse_size)]
 EmailText = Annotated[str, AfterValidator(parse_email)]
@@ -148,11 +152,13 @@ class Settings(BaseSettings):
         description="Trustless gateways, between commas, that content is fetched from which is pinned by its CID and "
         "not here. They may be private ones, since you name them; nothing they send is trusted.",
     )
-    fetch_routers: URLs = Field(
-        (),
+    fetch_routers: Routers = Field(
+        PUBLIC_ROUTERS,
+        validate_default=False,  # checking URLs loads HTTP, which most commands do without
         repr=False,
-        description="Delegated routers (`/routing/v1`) that are asked who has such content over HTTP, between commas: "
-        "for example `https://delegated-ipfs.dev`.",
+        description="Delegated routers (`/routing/v1`), between commas, that are asked which HTTP providers have such "
+        "content. They learn the CIDs that are asked for, and nothing else; `off` asks none. The default are public "
+        "services that others run.",
     )
     fetch_concurrency: int = Field(
         4,

@@ -21,6 +21,7 @@ _SIZE_UNITS: Final = {
     "tb": 1000**4,
     "tib": 1024**4,
 }
+OFF: Final = "off"
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 
@@ -56,6 +57,12 @@ def check_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
     for url in urls:
         _check_url(url)
     return urls
+
+
+def parse_routers(value: object) -> object:
+    """The URLs of routers, as ``parse_list`` reads them; none for the word ``off``."""
+    urls = parse_list(value)
+    return () if urls == (OFF,) else urls
 
 
 def _check_url(url: str) -> None:

@@ -38,8 +38,29 @@ def test_a_role_alone_shows_its_own_address_only(tmp_path: Path) -> None:
     assert "TOKEN" not in gateway
     worker = banner(settings, frozenset({Role.WORKER}), {}, token=None)
     assert "http://" not in worker
+    assert "sources" in worker and "sources" not in gateway
     told = banner(settings, frozenset({Role.WORKER}), {Door.STATUS: Address("127.0.0.1", 3010)}, token=None)
     assert "status   http://127.0.0.1:3010 " in told
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "fetched by https://delegated-ipfs.dev, https://cid.contact (PINFOLD_FETCH_ROUTERS)"),
+        ({"fetch_routers": "off"}, "none for pins by CID, apart from their origins: set PINFOLD_FETCH_ROUTERS"),
+        (
+            {"fetch_routers": "off", "fetch_from": "https://me:secret@g.example"},
+            "https://g.example (PINFOLD_FETCH_FROM)",
+        ),
+    ],
+)
+def test_the_start_says_where_pins_by_cid_are_fetched_from(tmp_path: Path, given: dict[str, str], said: str) -> None:
+    line = next(
+        line
+        for line in banner(load({"data_dir": tmp_path, **given}), EVERY_ROLE, EVERYTHING).splitlines()
+        if line.startswith("  sources ")
+    )
+    assert said in line and "secret" not in line
 
 
 def test_a_process_opens_the_doors_of_its_roles_and_its_own_only_where_it_is_set(tmp_path: Path) -> None:

@@ -262,6 +262,13 @@ def test_repo_stat_has_the_promised_fields(run: Run) -> None:
     assert run("repo", "stat", "-s", repo_stat=stat).out == "RepoSize: 4096\n"
 
 
+def test_gc_that_freed_nothing_says_when_the_bytes_go(run: Run) -> None:
+    result = run("repo", "gc", gc=GCReport(1, 41, 0, 0, 0, False))
+    assert result.out == "removed 1 block (41 B), freed 0 B on disk\n"
+    assert "when the segment that they lie in is rewritten" in result.err
+    assert run("repo", "gc", gc=GCReport(0, 0, 0, 0, 0, False)).err == ""
+
+
 def test_gc_says_what_went(run: Run) -> None:
     report = GCReport(2, 2048, 1024, 1, 0, False)
     assert run("repo", "gc", gc=report).out == (

@@ -132,3 +132,14 @@ def test_a_password_in_a_url_that_is_refused_is_not_shown(
     with pytest.raises(InvalidSetting, match=name) as refused:
         load()
     assert "hunter2" not in str(refused.value)
+
+
+def test_pins_by_cid_have_public_routers_by_default_and_none_when_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load({}).fetch_routers == ("https://delegated-ipfs.dev", "https://cid.contact")
+    monkeypatch.setenv("PINFOLD_FETCH_ROUTERS", "off")
+    assert load({}).fetch_routers == ()
+    monkeypatch.setenv("PINFOLD_FETCH_ROUTERS", "http://one.example http://two.example")
+    assert load({}).fetch_routers == ("http://one.example", "http://two.example")
+    monkeypatch.setenv("PINFOLD_FETCH_ROUTERS", "off,http://one.example")
+    with pytest.raises(InvalidSetting, match="PINFOLD_FETCH_ROUTERS"):
+        load({})

@@ -266,6 +266,7 @@ async def delete_file(request: Request, caller: FilesWriter, id: FileKey) -> Ans
     To delete one name of a content and keep the others, use the file's `id`.
     The content is unpinned where no other file and no pin request of anybody needs it.  Files belong to the
     organisation, not to who uploaded them: any of its tokens with `files:write` may delete any of them.
+    The bytes stay on the disk, and can be had from the gateway, until the operator runs `pinfold repo gc`.
     """
     files: FilesService = request.app.state.services.files
     gone = await files.delete(caller, id)

@@ -200,7 +200,8 @@ async def change_pin(request: Request, caller: PinsWriter, id: IdOrCID, changes:
 async def remove_pin(request: Request, caller: PinsWriter, id: IdOrCID) -> Answer[PinsRemoved]:
     """Removes a pin request, or by CID all of yours for it.  The content is let go of where nobody else wants it.
 
-    The request of a file is not removed so: delete the file.
+    The request of a file is not removed so: delete the file.  The bytes stay on the disk, and can be had from the
+    gateway, until the operator runs `pinfold repo gc`.
     """
     pins: PinsService = request.app.state.services.pins
     if is_id(id):

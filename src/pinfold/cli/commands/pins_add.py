@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from pinfold.cli import output
-from pinfold.cli.options import Json
+from pinfold.cli.options import Json, usage_error
 from pinfold.cli.remote import open_server, pairs, shown_name, time_of
+from pinfold.cli.waiting import wait_for_all
 
 
 def command(
@@ -29,16 +30,24 @@ def command(
     expires: Annotated[
         str | None, typer.Option("--expires", metavar="TIME", help="When it may go, such as 2026-12-31.")
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until all are pinned or have failed, with progress on standard error.")
+    ] = False,
+    timeout_s: Annotated[
+        int | None, typer.Option("--timeout", min=1, metavar="SECONDS", help="Wait no longer.  Default: for ever.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask the server to keep CIDs.
 
     The answer comes at once, the content when the server has fetched it: `pinfold pins status` says how it stands.
+    With --wait a failure ends with exit code 90 and its reason, and the end of --timeout with 96.  The requests stay
+    on the server whatever ends the waiting, Ctrl-C too, and the server tries again what failed.
 
-    --json prints {"id", "cid", "name", "status"} for each request.
+    --json prints {"id", "cid", "name", "status", "error"} for each request; error is null unless an attempt failed.
 
     Example:
-      pinfold pins add --name trip bafybeigdcg7pksx2zk5336vrfsktjodlr4rbfz37qr3koc5xboxe5ekv24
+      pinfold pins add --wait --name trip bafybeigdcg7pksx2zk5336vrfsktjodlr4rbfz37qr3koc5xboxe5ekv24
     """
     fields: dict[str, Any] = {
         "name": name,
@@ -48,14 +57,23 @@ def command(
         "origins": origins or None,
         "expires_at": time_of(expires, "--expires"),
     }
+    if timeout_s is not None and not wait:
+        raise usage_error("--timeout is for --wait")
     given = {key: value for key, value in fields.items() if value is not None}
     with open_server() as server:
-        for cid in cids:
-            made = server.pin(cid, given)
-            if as_json:
-                output.json_line(pin_fields(made))
-            else:
-                output.line(f"{made['pinStatus']} {made['cid']} {shown_name(made)}".rstrip())
+        requests = (server.pin(cid, given) for cid in cids)
+        if wait:
+            wait_for_all(server, list(requests), timeout_s, lambda made: _print(made, as_json))
+            return
+        for made in requests:
+            _print(made, as_json)
+
+
+def _print(made: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        output.json_line(pin_fields(made))
+    else:
+        output.line(f"{made['pinStatus']} {made['cid']} {shown_name(made)}".rstrip())
 
 
 def pin_fields(made: dict[str, Any]) -> dict[str, output.Json]:
@@ -65,4 +83,5 @@ def pin_fields(made: dict[str, Any]) -> dict[str, output.Json]:
         "cid": str(made["cid"]),
         "name": str(made.get("name") or ""),
         "status": str(made["pinStatus"]),
+        "error": made.get("error"),
     }

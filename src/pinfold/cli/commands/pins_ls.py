@@ -24,9 +24,10 @@ def command(
 ) -> None:
     """List the server's pin requests, newest first.
 
-    Columns are id, status, CID and name.  Requests that uploads made are left out: `pinfold files ls` has those files.
+    Columns are id, status, CID and name; below a request that failed stands why.  Requests that uploads made are left
+    out: `pinfold files ls` has those files.
 
-    --json prints {"id", "cid", "name", "status"} for each request.
+    --json prints {"id", "cid", "name", "status", "error"} for each request; error is null unless an attempt failed.
 
     Example:
       pinfold pins ls
@@ -41,3 +42,5 @@ def command(
                 output.line(str(made["cid"]))
             else:
                 output.line(f"{made['id']} {made['pinStatus']:<7} {made['cid']} {shown_name(made)}".rstrip())
+                if made.get("error"):
+                    output.line(f"  {output.printable(str(made['error']))}")

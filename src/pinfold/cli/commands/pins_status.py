@@ -10,6 +10,8 @@ from pinfold.cli import output
 from pinfold.cli.options import Json
 from pinfold.cli.remote import open_server
 
+_AS_THEY_ARE = ("error", "total_replicas", "healthy_replicas", "failed_replicas", "next_attempt_at", "nodes")
+
 
 def command(
     cids: Annotated[list[str], typer.Argument(metavar="CID", help="What to look at.")],
@@ -17,7 +19,10 @@ def command(
 ) -> None:
     """Show how CIDs stand on the server: how many copies, and on which nodes.
 
-    --json prints {"cid", "status", "total_replicas", "healthy_replicas", "failed_replicas", "nodes"} for each CID.
+    Where the newest request failed, a line says why, and when the server tries again.
+
+    --json prints {"cid", "status", "request_status", "error", "total_replicas", "healthy_replicas", "failed_replicas",
+    "next_attempt_at", "nodes"} for each CID.
 
     Example:
       pinfold pins status bafybeigdcg7pksx2zk5336vrfsktjodlr4rbfz37qr3koc5xboxe5ekv24
@@ -26,11 +31,18 @@ def command(
         for cid in cids:
             report = server.pin_status(cid)
             if as_json:
-                names = ("cid", "status", "total_replicas", "healthy_replicas", "failed_replicas", "nodes")
-                output.json_line({name: report[name] for name in names})
+                output.json_line(
+                    {"cid": report["cid"], "status": report["status"], "request_status": report["pinStatus"]}
+                    | {name: report[name] for name in _AS_THEY_ARE}
+                )
                 continue
             copies = f"{report['healthy_replicas']} of {report['total_replicas']} copies"
-            output.line(f"{report['cid']} {report['status']} ({copies})")
+            output.line(f"{report['cid']} {report['status']} ({copies}), request {report['pinStatus']}")
+            if report["error"]:
+                again = report["next_attempt_at"]
+                when = f"; the next attempt is at {output.printable(str(again))}" if again else ""
+                output.line(f"  {output.printable(str(report['error']))}{when}")
             for node in report["nodes"]:
-                error = f"  {output.printable(node['error'])}" if node.get("error") else ""
+                told = node.get("error") not in (None, "", report["error"])  # once is enough
+                error = f"  {output.printable(node['error'])}" if told else ""
                 output.line(f"  {output.printable(node.get('name') or node['id'])}  {node['status']}{error}")

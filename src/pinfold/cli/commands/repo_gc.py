@@ -11,6 +11,10 @@ from pinfold.cli import output
 from pinfold.cli.options import DataDir, Json, ShowProgress, open_node
 from pinfold.cli.progress import ProgressBar
 
+_NOT_YET = (
+    "Their bytes go when the segment that they lie in is rewritten: by the first gc that finds an eighth of it removed."
+)
+
 
 def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
@@ -38,6 +42,8 @@ def command(
     verb, gained = ("would remove", "would free") if dry_run else ("removed", "freed")
     on_disk = f"{gained} {output.size(report.freed_bytes)} on disk"
     output.line(f"{verb} {output.count(report.blocks, 'block')} ({output.size(report.bytes)}), {on_disk}")
+    if report.blocks and not report.freed_bytes:
+        output.note(_NOT_YET)
     if report.segments_removed or report.segments_rewritten:
         output.line(
             f"{output.count(report.segments_removed, 'segment')} removed, {report.segments_rewritten} rewritten"

@@ -25,7 +25,8 @@ def command(
     """Show what an organisation keeps and does, day by day (UTC), today as it is now.
 
     Columns are day, files, pins, logical, unique and shared bytes, uploads, requests, and what the gateway served.
-    Unique and shared bytes are measured from time to time; "-" (in JSON null) says that they were not yet.
+    Unique and shared bytes are measured from time to time: standard error says when they were last.  "-" (in JSON null)
+    says that they were not yet.
 
     --json prints {"day", "files", "pins", "logical_bytes", "unique_bytes", "shared_bytes", "measured_at", "uploads",
     "uploaded_bytes", "requests", "gateway_requests", "gateway_egress_bytes"} for each day.
@@ -56,6 +57,11 @@ def command(
         served = output.size(done.gateway_egress_bytes)
         rows.append((shown(one.day), *counts, *sizes, f"{done.uploads:,}", f"{done.requests:,}", served))
     output.columns(rows)
+    measured = [one.kept.measured_at for one in found if one.kept.measured_at is not None]
+    if measured:
+        output.note(f"Unique and shared bytes were measured at {shown(max(measured))} UTC.")
+    else:
+        output.note("Unique and shared bytes have not been measured yet; a running worker does so from time to time.")
 
 
 def _size(size_bytes: int | None) -> str:

@@ -84,4 +84,9 @@ class SourcePool:
     def story(self) -> str:
         """What each of them did, for a person."""
         told = [source.story() for source in self.sources] + self.notes
-        return "; ".join(told) if told else NOBODY
+        return "; ".join(told if self.sources else [*told, NOBODY])
+
+    def note(self, text: str) -> None:
+        """Have something said once beside what the sources did."""
+        if text not in self.notes:
+            self.notes.append(text)

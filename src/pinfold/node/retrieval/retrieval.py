@@ -367,9 +367,10 @@ class Retrieval:
             urls = self._ask_router(task.router, task.cid, self.transfers)
         except (FetchFailed, httpx.HTTPError, httpx.InvalidURL) as exc:
             said = str(exc) or type(exc).__name__
+        said = said or ("" if urls else "it knows no HTTP provider of it")
         with self._lock:
             if said:
-                self._pool.notes.append(f"router {shown(httpx.URL(task.router))}: {said}")
+                self._pool.note(f"router {shown(httpx.URL(task.router))}: {said}")
             if self._pool.add_providers(urls):
                 self._frontier.unstick()
             self._work.notify_all()

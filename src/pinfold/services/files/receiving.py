@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
-from pinfold.core.errors import InvalidInput
+from pinfold.core.errors import InvalidInput, UploadStalled
 from pinfold.services.accounts import Caller
 from pinfold.services.files.intake import AnyUpload, CarUpload
 from pinfold.services.files.model import FileRecord, Stored, Wish
 from pinfold.services.files.several import FilesUpload, FolderUpload
+from pinfold.services.files.slots import LEAST_BYTES_PER_S_CONTENDED
 from pinfold.services.limits import Reservation
 from pinfold.unixfs.profile import Profile
 
@@ -124,11 +126,17 @@ class Receiving:
     ) -> None:
         if self._recorded:
             return
+        holder = self._files.intake.slots.holder
         try:
             if self._upload is not None:
                 await self._files.give_up(self._upload)
         finally:
             await self._room.release()
+        if holder is not None and holder.is_preempted and holder.task is not None and kind is asyncio.CancelledError:
+            holder.task.uncancel()
+            raise UploadStalled(
+                f"the upload lost its place: others wait, and less than {LEAST_BYTES_PER_S_CONTENDED >> 10} KiB/s came"
+            ) from None
 
 
 def room_for(length: int | None, is_form: bool) -> int:

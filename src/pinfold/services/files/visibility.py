@@ -41,7 +41,9 @@ class Visibility:
             if row is not None:
                 ids[cid] = row.id
         wanted = BitMap(ids.values())
-        visible = self.of(organisation_id, wanted, root)
+        # Blocks that nobody has are looked for as long as those that others have, or the time would tell them apart.
+        is_whole = len(ids) == sum(not cid.is_identity for cid in set(cids))
+        visible = self.of(organisation_id, wanted, root, may_stop=is_whole)
         damaged = damaged_ids(store.catalogue) & visible
         if damaged:
             # Whoever is told that a node is here asks for nothing below it: so nodes are sent once more, and of the
@@ -49,7 +51,14 @@ class Visibility:
             visible -= damaged | BitMap([block_id for cid, block_id in ids.items() if cid.codec != RAW])
         return [cid for cid in dict.fromkeys(cids) if not (cid.is_identity or (cid in ids and ids[cid] in visible))]
 
-    def of(self, organisation_id: str, wanted: BitMap | None = None, root: CID | None = None) -> BitMap:
+    def of(
+        self,
+        organisation_id: str,
+        wanted: BitMap | None = None,
+        root: CID | None = None,
+        *,
+        may_stop: bool = True,
+    ) -> BitMap:
         """Ids of the blocks that the organisation's roots reach; of ``wanted`` ones only, where that is given."""
         reached = BitMap()
         if (
@@ -58,7 +67,7 @@ class Visibility:
             and self._database.of(organisation_id).read_now(roots_kept.keeps, str(root.to_v1()))
         ):
             reached |= self._below([str(root.to_v1())])
-            if wanted <= reached:
+            if may_stop and wanted <= reached:
                 return reached
         for of_file in (True, False):
             before, looked_at = None, 0

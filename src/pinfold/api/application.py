@@ -150,12 +150,14 @@ class _Described(FastAPI):
 
 
 def _tell_refusals(described: dict[str, Any]) -> None:
-    """Add what any endpoint may answer: to a query parameter that is not declared, and to a body that is no JSON."""
+    """Add what any endpoint may answer: to an unknown query parameter, an address too long, and a body not JSON."""
     for item in described["paths"].values():
         for operation in item.values():
             operation.setdefault("security", [])  # said of those that need no token, too
             known = operation["responses"]
             known.setdefault("400", _refusal(400))
+            if "4XX" not in known:
+                known.setdefault("414", _refusal(414))
             if _JSON in operation.get("requestBody", {}).get("content", {}) and "4XX" not in known:
                 known.setdefault("415", _refusal(415))
 

@@ -128,6 +128,7 @@ DESCRIPTIONS: Final = {
     410: "It was here, and has expired.",
     412: "The version of the protocol is not spoken here, or not named.",
     413: "The request, or a file of it, is larger than this server takes.",
+    414: "The address with its query is longer than this server takes.",
     415: "The body is of another type than this endpoint takes.",
     422: "A parameter is not of the form that this page describes.",
     423: "Another request holds it.",

@@ -55,6 +55,7 @@ STATUS: Final[dict[type[errors.PinfoldError], int]] = {
     errors.OffsetMismatch: 409,
     errors.UploadStalled: 408,
     errors.NoPlaceForUpload: 503,
+    errors.UploadOvertaken: 503,
     errors.RecordConflict: 409,
     errors.ReplicationImpossible: 409,
     errors.NotAFile: 400,

@@ -63,6 +63,7 @@ ERROR_CODES: Final[dict[type[errors.PinfoldError], int]] = {
     errors.SourceChanged: 51,
     errors.SymlinkLoop: 52,
     errors.NoPlaceForUpload: 53,
+    errors.UploadOvertaken: 54,
     errors.Corrupt: 60,
     errors.BlockCorrupt: 61,
     errors.StoreCorrupt: 62,

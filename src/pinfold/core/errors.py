@@ -62,6 +62,7 @@ PinfoldError
 ├── PayloadTooLarge
 ├── UploadStalled           an upload of which too little comes for too long
 ├── NoPlaceForUpload        others' uploads hold all places, and do not move
+├── UploadOvertaken         its content was deleted and collected before it was recorded
 ├── InvalidSetting
 └── VerificationFailed      a check ran to its end and found something wrong
 
@@ -517,6 +518,14 @@ class NoPlaceForUpload(PinfoldError):
     code = "NO_PLACE_FOR_UPLOAD"
     retryable = True
     hint = "Uploads that stall are ended before long: send it again then."
+
+
+class UploadOvertaken(PinfoldError):
+    """An upload whose content was stored, and deleted and collected by others before the upload was recorded."""
+
+    code = "UPLOAD_OVERTAKEN"
+    retryable = True
+    hint = "Send it again; a resumable upload still has its bytes."
 
 
 class InvalidSetting(PinfoldError):

@@ -19,6 +19,8 @@ from pinfold.core.cid import CID
 from pinfold.db.models import OrganisationRow, RootTrafficRow, TotalsRow
 from pinfold.node import Node
 from pinfold.node.model import AddOptions
+from pinfold.services.accounts import Caller
+from pinfold.services.files import FilesService
 from tests.support.cars import RawBlock, car_v1
 from tests.support.platform import Platform, platform, run
 
@@ -663,5 +665,41 @@ def test_similar_files_are_found_by_a_job(tmp_path: Path, database_url: str) -> 
             assert (job["result"]["compared"], job["result"]["complete"]) == (5, True)
             missing = await at.api.post(f"{FILES}/0193a2c4-7d1e-7c55-9d0a-5f3d8f6f1c11/similar")
             assert missing.status_code == 404
+
+    run(go())
+
+
+@pytest.mark.parametrize("door", ["upload", "put"])
+def test_an_upload_whose_content_is_deleted_and_collected_before_it_is_recorded_can_be_retried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    races = [True]
+    record = FilesService.record
+
+    async def overtaken(self: FilesService, caller: Caller, stored: Any, *rest: Any) -> Any:
+        if races:
+            races.pop()
+            with Node(tmp_path) as node:
+                for one in stored:
+                    node.pin_rm(one.cid)
+                node.gc()
+        return await record(self, caller, stored, *rest)
+
+    monkeypatch.setattr(FilesService, "record", overtaken)
+
+    async def go() -> None:
+        async with platform(tmp_path) as at:
+
+            async def send() -> httpx.Response:
+                if door == "put":
+                    return await at.api.put(f"{FILES}/a.txt", content=b"the same bytes")
+                return await upload(at.api, ("a.txt", b"the same bytes"))
+
+            refused = await send()
+            assert (refused.status_code, refused.json()["code"]) == (503, "UPLOAD_OVERTAKEN")
+            assert int(refused.headers["retry-after"]) > 0
+            again = await send()
+            assert again.status_code == 201, again.text
+            assert totals(at).files == 1
 
     run(go())

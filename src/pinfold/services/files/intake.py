@@ -22,7 +22,15 @@ from pyroaring import BitMap
 
 from pinfold.core.cid import CID
 from pinfold.core.content_type import SNIFF_BYTES, bare_type
-from pinfold.core.errors import BlockCorrupt, MalformedCar, PayloadTooLarge, PinNotFound
+from pinfold.core.errors import (
+    BlockCorrupt,
+    BlockNotFound,
+    IncompleteDag,
+    MalformedCar,
+    PayloadTooLarge,
+    PinNotFound,
+    UploadOvertaken,
+)
 from pinfold.core.pin import PinMode
 from pinfold.node import Node
 from pinfold.node.footprint import pinned_bytes
@@ -130,7 +138,7 @@ class Intake:
     async def make_sure(self, cids: Iterable[CID]) -> dict[CID, int]:
         """Have these pinned, as they were when their upload finished; the bytes of the blocks that each reaches.
 
-        Raises:  BlockNotFound, where one was unpinned and collected since; the upload must then be repeated.
+        Raises:  UploadOvertaken, where one was unpinned and collected since; the upload must then be repeated.
         """
         return await asyncio.get_running_loop().run_in_executor(None, self._make_sure, list(cids))
 
@@ -140,7 +148,10 @@ class Intake:
             try:
                 next(self._node.pin_ls(mode=PinMode.RECURSIVE, cids=(cid,)))
             except PinNotFound:
-                self._node.pin_add(cid, name=self._pin_name)
+                try:
+                    self._node.pin_add(cid, name=self._pin_name)
+                except (BlockNotFound, IncompleteDag) as exc:
+                    raise UploadOvertaken(f"{cid} was deleted while its upload was being recorded") from exc
             weights[cid] = pinned_bytes(self._node.store, cid)
         return weights
 

@@ -97,7 +97,7 @@ class FilesService:
     ) -> list[FileRecord]:
         """Records of the files, all or none, their pins queued.
 
-        Raises:  BlockNotFound where a file was deleted and collected since it was stored; repeat the upload.
+        Raises:  UploadOvertaken where a file was deleted and collected since it was stored; repeat the upload.
                  QuotaExceeded, ReplicationImpossible, InvalidInput, RecordNotFound.
         """
         if wish.name and len(stored) > 1:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from fastapi.security import HTTPAuthorizationCredentials
 from pydantic import BaseModel, Field
 
 from pinfold.api.auth import authenticate, scheme
@@ -53,9 +52,7 @@ async def ping() -> Answer[Pong]:
     response_model=Answer[Wellness],
     responses=responses(503),
 )
-async def health(
-    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]
-) -> JSONResponse:
+async def health(request: Request) -> JSONResponse:
     """Asks the database, the engine and the loops of this process: those of its workers, where it has some, and the
     one that writes down what was counted; and whether any worker runs.  503 when one of them is not well.
 
@@ -63,7 +60,7 @@ async def health(
     `server:admin` (the setting `metrics_access` changes that).  Others get the status alone.
     """
     checker: HealthService = request.app.state.services.health
-    return _answer(request, await checker.check(), may_see=await _may_see(request, given))
+    return _answer(request, await checker.check(), may_see=await _may_see(request))
 
 
 @router.get(
@@ -73,9 +70,7 @@ async def health(
     response_model=Answer[Wellness],
     responses=responses(503),
 )
-async def ready(
-    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]
-) -> JSONResponse:
+async def ready(request: Request) -> JSONResponse:
     """For load balancers: whether the database has this version's schema and can be written to, the disk has room, the
     engine answers and the loops of this process go round.  503 when not; `data.checks` says what is missing, to the
     same callers as that of `/health`.
@@ -83,13 +78,18 @@ async def ready(
     A gateway that runs alone needs neither the database nor room, and is ready without them.
     """
     checker: HealthService = request.app.state.services.health
-    return _answer(request, await checker.ready(), may_see=await _may_see(request, given))
+    return _answer(request, await checker.ready(), may_see=await _may_see(request))
 
 
-async def _may_see(request: Request, given: HTTPAuthorizationCredentials | None) -> bool:
-    """Whether the caller may read what is wrong, and not just that something is."""
-    if is_open_to(request) or given is None:
-        return is_open_to(request)
+async def _may_see(request: Request) -> bool:
+    """Whether the caller may read what is wrong, and not just that something is.
+
+    The token is optional, so no endpoint declares it: the description would demand one.
+    """
+    if is_open_to(request):
+        return True
+    if (given := await scheme(request)) is None:
+        return False
     try:
         (await authenticate(request, given)).require(Scope.SERVER_ADMIN)
     except PinfoldError:  # a bad token, or a database that cannot say: the status is for all

@@ -62,6 +62,8 @@ BY_HAND = frozenset(
         "PATCH /api/v1/files/tus/{id}",
         "POST /api/v1/files/tus/{id}",
         "DELETE /api/v1/files/tus/{id}",
+        "POST /api/v1/files/{id}/similar",
+        "GET /api/v1/jobs/{id}",
         "GET /psa/pins/{requestid}",
         "POST /psa/pins/{requestid}",
         "DELETE /psa/pins/{requestid}",
@@ -109,6 +111,8 @@ def test_what_made_up_requests_hardly_reach_is_as_described(pinfold: Pinfold) ->
         call = Described(up)
         file = call("POST /api/v1/files/upload", 201, files={"file": ("a.txt", b"a file")}).json()["data"]
         call("POST /api/v1/usage/would-free", 200, json={"files": [file["id"]]})
+        job = call("POST /api/v1/files/{id}/similar", 202, file["id"]).json()["data"]["id"]
+        call("GET /api/v1/jobs/{id}", 200, job)
         call("POST /api/v1/files/upload", 200, files={"file": ("a.txt", b"a file")})
         car = {"Content-Type": "application/vnd.ipld.car"}
         call("POST /api/v1/files/car", 201, content=car_of(1, 3)[1], headers=car)

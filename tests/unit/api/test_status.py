@@ -121,7 +121,7 @@ def test_each_role_is_ready_by_what_it_cannot_work_without(tmp_path: Path, role:
     async def go() -> None:
         async with assemble(load({"data_dir": tmp_path}), frozenset({role})) as parts:
             transport = httpx.ASGITransport(parts.status)
-            async with httpx.AsyncClient(transport=transport, base_url="http://status.test") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                 answer = await client.get("/ready")
                 assert answer.json()["data"]["checks"] == dict.fromkeys(checks, "ok")
 

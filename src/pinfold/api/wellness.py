@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from fastapi import APIRouter, Request
@@ -12,6 +13,7 @@ from pinfold.api.auth import authenticate, scheme
 from pinfold.api.envelope import Answer
 from pinfold.api.errors import responses
 from pinfold.api.metrics import is_open_to
+from pinfold.api.undeclared_proxy import UndeclaredProxy
 from pinfold.core.errors import PinfoldError
 from pinfold.services.accounts import Scope
 from pinfold.services.health import HealthService
@@ -37,6 +39,9 @@ class Wellness(BaseModel):
         description="Each part: `ok`, or what is wrong with it. Empty for those who may not read `/metrics`.",
         examples=[{"database": "ok", "engine": "ok"}],
     )
+    warnings: list[str] = Field(
+        [], description="What needs the operator's attention and stops nothing; shown as `checks` are.", examples=[[]]
+    )
 
 
 @router.get("/ping", summary="Is anybody there", response_description="Somebody is.")
@@ -60,7 +65,9 @@ async def health(request: Request) -> JSONResponse:
     `server:admin` (the setting `metrics_access` changes that).  Others get the status alone.
     """
     checker: HealthService = request.app.state.services.health
-    return _answer(request, await checker.check(), may_see=await _may_see(request))
+    proxy: UndeclaredProxy | None = getattr(request.app.state, "undeclared_proxy", None)  # the API's own has one
+    warnings = [proxy.warning] if proxy is not None and proxy.warning is not None else []
+    return _answer(request, await checker.check(), may_see=await _may_see(request), warnings=warnings)
 
 
 @router.get(
@@ -97,10 +104,11 @@ async def _may_see(request: Request) -> bool:
     return True
 
 
-def _answer(request: Request, checks: dict[str, str], *, may_see: bool) -> JSONResponse:
+def _answer(request: Request, checks: dict[str, str], *, may_see: bool, warnings: Sequence[str] = ()) -> JSONResponse:
     well = all(said == "ok" for said in checks.values())
     shown = checks if may_see else {}
-    wellness = Wellness(status="ok" if well else "failing", version=__version__, checks=shown)
+    noted = list(warnings) if may_see else []
+    wellness = Wellness(status="ok" if well else "failing", version=__version__, checks=shown, warnings=noted)
     if well:
         return JSONResponse(Answer(success=True, data=wellness).model_dump())
     problem = {

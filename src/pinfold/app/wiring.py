@@ -55,6 +55,7 @@ from pinfold.services.usage import Flusher, GatewayMeter, Measurer, RequestMeter
 from pinfold.services.usage.upkeep import prune_traffic
 from pinfold.services.webhooks import Deliverer, WebhooksService
 from pinfold.services.webhooks.upkeep import prune_events
+from pinfold.services.worker_presence import WorkerPresence
 from pinfold.settings import Settings
 from pinfold.worker import BackgroundRunner, Periodic, Upkeep, WebhookWorker, Worker
 
@@ -205,6 +206,7 @@ async def assemble(
                 engine,
                 loops,
                 _written_to(settings.data_dir, database),
+                workers=WorkerPresence(database, runs_here=Role.WORKER in roles),
                 only_serves=roles == {Role.GATEWAY},
             ),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinfold.db import dialect
@@ -72,6 +72,11 @@ def release_all(session: Session) -> None:
         .values(lease_owner=None, lease_expires_at=None)
         .execution_options(synchronize_session=False)
     )
+
+
+def last_success(session: Session) -> datetime | None:
+    """When any periodic work was done last; None where none ever was."""
+    return session.scalar(select(func.max(Row.succeeded_at)))
 
 
 def of_all(session: Session) -> Sequence[Row]:

@@ -16,6 +16,7 @@ from pinfold.core.errors import PinfoldError, StoreFull
 from pinfold.db import Database, schema, tokens, upkeep
 from pinfold.engine import Engine
 from pinfold.services.pulse import Loops
+from pinfold.services.worker_presence import WorkerPresence
 
 _PATIENCE_S: Final = 5.0  # whoever asks must have an answer before its own patience ends
 _FRESH_S: Final = 1.0
@@ -33,6 +34,7 @@ class HealthService:
         loops: Loops,
         folders: Sequence[Path] = (),
         *,
+        workers: WorkerPresence | None = None,
         only_serves: bool = False,
         least_free_bytes: int = _LEAST_FREE_BYTES,
     ) -> None:
@@ -45,6 +47,7 @@ class HealthService:
         self._engine = engine
         self._loops = loops
         self._folders = folders
+        self._workers = workers
         self._only_serves = only_serves
         self._least_free_bytes = least_free_bytes
         self._lock = asyncio.Lock()
@@ -52,7 +55,14 @@ class HealthService:
 
     async def check(self) -> dict[str, str]:
         """Per part ``ok``, or a sentence about what is wrong."""
-        return await self._check(database=self._database.everybody.read(tokens.count))
+        checks = await self._check(database=self._database.everybody.read(tokens.count))
+        if (problem := await self.no_worker()) is not None:
+            checks["worker"] = problem
+        return checks
+
+    async def no_worker(self) -> str | None:
+        """A sentence where nothing that is queued is carried out, since no process is a worker; else None."""
+        return None if self._workers is None or self._only_serves else await self._workers.problem()
 
     async def ready(self) -> dict[str, str]:
         """The same, whether the database has this version's schema and can be written to, and the disk as well:

@@ -22,7 +22,6 @@ class Pulse:
         self.name = name
         self._clock = clock
         self._beat_at = clock()
-        metrics.LOOP_SILENCE.labels(name).set_function(self.silent_s)
 
     def beat(self) -> None:
         """Say that the loop goes round."""
@@ -48,6 +47,7 @@ class Loops:
     def watch(self, part: str, task: asyncio.Task[None], pulse: Pulse) -> None:
         """Look after a loop that was begun, and belongs to ``part``.  Should it fail, the log says so at once."""
         self._loops.append(_Loop(part, task, pulse))
+        metrics.LOOP_SILENCE.labels(pulse.name).set_function(pulse.silent_s)  # of loops that run here, and no others
         task.add_done_callback(lambda ended: _tell(ended, pulse.name))
 
     def check(self) -> dict[str, str]:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from pinfold.app.roles import Role
 from pinfold.app.wiring import assemble
+from pinfold.db import Database, upkeep
+from pinfold.db.models import PeriodicJobRow
 from pinfold.services.accounts import Scope
 from pinfold.services.pins import Reconciler
 from pinfold.services.pulse import Pulse
+from pinfold.services.worker_presence import ABSENT_AFTER, WorkerPresence
 from pinfold.settings import load
+from pinfold.telemetry import metrics
 from tests.support.platform import PATIENCE_S, Platform, platform, run
 
 
@@ -162,3 +169,61 @@ def test_a_worker_whose_question_is_not_answered_is_not_ready(tmp_path: Path, mo
                     await asyncio.sleep(0.01)
 
     run(go())
+
+
+def test_an_api_without_any_worker_says_so_in_its_health_and_in_what_waits(tmp_path: Path, database_url: str) -> None:
+    async def go() -> None:
+        settings = load({"data_dir": tmp_path, "database_url": database_url})
+        async with assemble(settings, frozenset({Role.API})) as parts:
+            token = await parts.accounts.make_owner_token()
+            headers = {"Authorization": f"Bearer {token}"}
+            transport = httpx.ASGITransport(parts.api)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
+                answer = await client.get("/health")
+                assert (answer.status_code, answer.json()["code"]) == (503, "UNWELL")
+                assert "no worker has run" in answer.json()["data"]["checks"]["worker"]
+                assert (await client.get("/ready")).status_code == 200
+                made = await client.post("/api/v1/files/upload", files={"file": ("a.txt", b"waits")})
+                file = made.json()["data"]
+                assert (file["pinStatus"], file["pinError"]) == ("queued", None)
+                for path, field in (
+                    (f"/api/v1/files/{file['id']}", "pinError"),
+                    (f"/api/v1/pins/{file['cid']}/status", "error"),
+                    (f"/api/v1/pins/{file['cid']}", "error"),
+                ):
+                    assert "no worker has run" in (await client.get(path)).json()["data"][field], path
+
+    run(go())
+
+
+def test_a_worker_that_has_gone_is_missed_after_two_minutes(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    database = Database(f"sqlite:///{tmp_path}/platform.sqlite3")
+    seen = WorkerPresence(database, runs_here=False, clock=lambda: now, fresh_s=0)
+
+    async def go() -> list[str | None]:
+        said = [await seen.problem()]
+        for age in (ABSENT_AFTER, ABSENT_AFTER + timedelta(seconds=1)):
+            await database.everybody.write(succeed, now - age)
+            said.append(await seen.problem())
+        return said
+
+    def succeed(session: Session, at: datetime) -> None:
+        upkeep.known(session, ["expired-pins"], at)
+        session.execute(update(PeriodicJobRow).values(succeeded_at=at))
+
+    try:
+        never, just, late = run(go())
+    finally:
+        database.close()
+    assert never is not None and just is None and late is not None
+
+
+def test_loop_metrics_are_of_loops_that_run_here(tmp_path: Path) -> None:
+    before = _loops_known()
+    Pulse("a-loop-of-another-role")
+    assert _loops_known() == before
+
+
+def _loops_known() -> set[str]:
+    return {sample.labels["loop"] for metric in metrics.LOOP_SILENCE.collect() for sample in metric.samples}

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from pinfold.api.undeclared_proxy import UndeclaredProxy
+from pinfold.services.accounts import Scope
 from tests.support.platform import platform, run
 
 
@@ -56,6 +57,11 @@ def test_the_log_says_it_once_and_the_limits_go_on_as_before(
             nobody = await at.client(None)
             answers = [await nobody.get("/api/v1/me", headers={"X-Forwarded-For": f"203.0.113.{n}"}) for n in range(4)]
             assert [one.status_code for one in answers] == [401, 401, 401, httpx.codes.TOO_MANY_REQUESTS]
+            owner = await at.client(await at.token_for(Scope.SERVER_ADMIN))
+            health = await owner.get("/health")
+            (warning,) = health.json()["data"]["warnings"]
+            assert (health.status_code, "PINFOLD_TRUSTED_PROXIES" in warning) == (200, True)
+            assert (await nobody.get("/health")).json()["data"]["warnings"] == []
 
     run(go())
     assert "".join(capsys.readouterr()).count("PINFOLD_TRUSTED_PROXIES") == 1

@@ -28,6 +28,7 @@ from pinfold.api.v1.file_schema import (
     Tagged,
     TaggedItem,
 )
+from pinfold.api.v1.queue_reason import why_queued
 from pinfold.api.v1.statuses import Statuses
 from pinfold.core.cid import CID
 from pinfold.core.errors import InvalidInput
@@ -229,7 +230,9 @@ async def batch_tag(request: Request, caller: FilesWriter, batch: BatchTag) -> A
 async def get_file(request: Request, caller: FilesReader, id: FileKey) -> Answer[File]:
     """One file, with where its pin stands; by a CID, the newest of your files with it."""
     files: FilesService = request.app.state.services.files
-    return Answer(success=True, data=File.of(await files.get(caller, id), _gateway(request)))
+    file = File.of(await files.get(caller, id), _gateway(request))
+    said = await why_queued(request, file.pinStatus, file.pinError, "pinError")
+    return Answer(success=True, data=file.model_copy(update=said))
 
 
 @router.patch(

@@ -26,6 +26,7 @@ from pinfold.api.v1.pin_schema import (
     Storable,
     told,
 )
+from pinfold.api.v1.queue_reason import why_queued
 from pinfold.api.v1.statuses import Statuses
 from pinfold.core.cid import CID
 from pinfold.core.errors import InvalidInput
@@ -157,7 +158,8 @@ async def list_pins(
 async def status(request: Request, caller: PinsReader, cid: CIDText) -> Answer[PinStatus]:
     """The copies of a CID that a file or a pin request of yours names, and what each peer says, as last recorded."""
     pins: PinsService = request.app.state.services.pins
-    return Answer(success=True, data=PinStatus.of(await pins.report(caller, CID.parse(cid))))
+    found = PinStatus.of(await pins.report(caller, CID.parse(cid)))
+    return Answer(success=True, data=found.model_copy(update=await why_queued(request, found.pinStatus, found.error)))
 
 
 @router.get(
@@ -170,7 +172,8 @@ async def get_pin(request: Request, caller: PinsReader, id: IdOrCID) -> Answer[P
     """One pin request; of several for a CID, the newest."""
     pins: PinsService = request.app.state.services.pins
     found = await (pins.get(caller, id) if is_id(id) else pins.get_newest(caller, CID.parse(id)))
-    return Answer(success=True, data=Pin.of(found))
+    pin = Pin.of(found)
+    return Answer(success=True, data=pin.model_copy(update=await why_queued(request, pin.pinStatus, pin.error)))
 
 
 @router.patch(

@@ -112,8 +112,7 @@ def malformed_cars() -> dict[str, BadCar]:
         "header that is no map": (header_of([1, 2]), MalformedCar, 0),
         "header without a version": (header_of({"roots": [root]}), MalformedCar, 0),
         "header of version 42": (header_of({"roots": [root], "version": 42}), MalformedCar, 0),
-        "header without roots": (header_of({"version": 1}), MalformedCar, 0),
-        "header with roots that are null": (header_of({"roots": None, "version": 1}), MalformedCar, 0),
+        "header with roots that are a map": (header_of({"roots": {}, "version": 1}), MalformedCar, 0),
         "header with a root that is no CID": (header_of({"roots": [root.bytes], "version": 1}), MalformedCar, 0),
         "header with an unknown field": (header_of({"roots": [], "version": 1, "x": 1}), MalformedCar, 0),
         "record cut off in its length": (behind(b"\xff"), MalformedCar, end),
@@ -130,7 +129,6 @@ def malformed_cars() -> dict[str, BadCar]:
         "v2 header cut off": (v2[:30], MalformedCar, 11),
         "v2 data inside the header": (PRAGMA + v2_fields(20, len(v1)) + v1, MalformedCar, 11),
         "v2 never finished": (PRAGMA + v2_fields(V2_DATA_OFFSET, 0) + v1, MalformedCar, 11),
-        "v2 index inside the data": (PRAGMA + v2_fields(V2_DATA_OFFSET, len(v1), 60) + v1, MalformedCar, 11),
         "v2 data cut off": (v2[:-1], MalformedCar, len(v2) - 1),
         "v2 data behind the end": (PRAGMA + v2_fields(10**12, len(v1)) + v1, MalformedCar, len(v2)),
         "v2 data smaller than its blocks": (

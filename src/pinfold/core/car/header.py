@@ -65,6 +65,9 @@ def header_length(buffer: Buffer, offset: int = 0) -> tuple[int, int]:
 def parse_header(buffer: Buffer, offset: int = 0) -> tuple[Header, int]:
     """The header at ``offset`` and the offset behind it; the pragma of a CARv2 is a header of version 2 without roots.
 
+    What Kubo reads is read: keys in any order, numbers not in their shortest form, ``roots`` null or absent, bytes
+    behind the map.  An unknown field is refused, as Kubo does, and a field that appears twice, which Kubo takes.
+
     Raises:  MalformedCar.
     """
     size, start = header_length(buffer, offset)
@@ -72,7 +75,7 @@ def parse_header(buffer: Buffer, offset: int = 0) -> tuple[Header, int]:
     if end > len(buffer):
         raise MalformedCar(f"the CAR header at byte {offset} is cut off at byte {len(buffer)}")
     try:
-        value = dag_cbor.decode(bytes(buffer[start:end]))
+        value = dag_cbor.decode_loosely(bytes(buffer[start:end]))
     except MalformedBlock as exc:
         raise MalformedCar(f"the CAR header at byte {offset} cannot be read: {exc}") from None
     if not isinstance(value, dict):
@@ -87,8 +90,10 @@ def parse_header(buffer: Buffer, offset: int = 0) -> tuple[Header, int]:
     if extra := value.keys() - {"version", "roots"}:
         raise MalformedCar(f"the CAR header at byte {offset} has an unknown field {min(extra)!r}")
     roots = value.get("roots")
+    if roots is None:  # null or absent: Kubo reads both as no roots
+        roots = []
     if not isinstance(roots, list):
-        raise MalformedCar(f"the CAR header at byte {offset} has no list of roots")
+        raise MalformedCar(f"the CAR header at byte {offset} has roots that are no list")
     cids = [root.bytes for root in roots if isinstance(root, CID)]
     if len(cids) != len(roots):
         raise MalformedCar(f"the CAR header at byte {offset} has a root that is no CID")
@@ -105,6 +110,5 @@ def parse_v2_header(buffer: Buffer) -> V2Header:
         raise MalformedCar(f"the CARv2 header at byte {start} puts its data at byte {data_offset}, inside of itself")
     if data_size == 0:
         raise MalformedCar(f"the CARv2 header at byte {start} says that there is no data; it was never finished")
-    if index_offset and index_offset < data_offset + data_size:
-        raise MalformedCar(f"the CARv2 header at byte {start} puts its index at byte {index_offset}, inside the data")
+    # The index is never read, so its offset may be anything.
     return V2Header((high, low), data_offset, data_size, index_offset)

@@ -51,6 +51,17 @@ def decode(data: bytes) -> Value:
     return _read(data)[0]
 
 
+def decode_loosely(data: bytes) -> Value:
+    """The value at the start of ``data``, also where keys are out of order, numbers are not in their shortest form, or
+    bytes follow.  A key that appears twice is still refused: readers would disagree on its value.
+
+    For what is never hashed, as the header of a CAR.
+
+    Raises:  MalformedBlock.
+    """
+    return _read_strictly(data, "strict", loose=True)[0]
+
+
 def links(data: bytes) -> list[bytes]:
     """The binary CIDs in a block, in order.
 
@@ -131,7 +142,7 @@ def _restore_links(data: bytes, value: Value) -> tuple[Value, list[bytes]]:
     return top[0], found
 
 
-def _read_strictly(data: bytes, errors: str) -> tuple[Value, list[bytes]]:
+def _read_strictly(data: bytes, errors: str, *, loose: bool = False) -> tuple[Value, list[bytes]]:
     """The value and its links, in one pass and without recursion.  Raises: MalformedBlock."""
     position, found = 0, []
     open_: list[_Open] = []
@@ -140,10 +151,10 @@ def _read_strictly(data: bytes, errors: str) -> tuple[Value, list[bytes]]:
         while True:
             top = open_[-1] if open_ else None
             if top is not None and isinstance(top.container, dict):
-                position = _read_key(data, position, top, errors)
+                position = _read_key(data, position, top, errors, loose)
             start = position
             major = data[position] >> 5
-            argument, position = _head(data, position)
+            argument, position = _head(data, position, loose)
             if major == _UINT:
                 value = argument
             elif major == _TEXT:
@@ -163,7 +174,7 @@ def _read_strictly(data: bytes, errors: str) -> tuple[Value, list[bytes]]:
                     open_.append(_Open(value, argument))
                     continue
             elif major == _TAG:
-                cid, position = _link(data, start, argument, position)
+                cid, position = _link(data, start, argument, position, loose)
                 found.append(cid)
                 value = CID.from_bytes(cid)
             else:
@@ -184,12 +195,12 @@ def _read_strictly(data: bytes, errors: str) -> tuple[Value, list[bytes]]:
                 break
     except IndexError:
         _refuse(len(data), "it is cut off")
-    if position != len(data):
+    if position != len(data) and not loose:
         _refuse(position, "something stands behind the value")
     return value, found
 
 
-def _head(data: bytes, position: int) -> tuple[int, int]:
+def _head(data: bytes, position: int, loose: bool = False) -> tuple[int, int]:
     """The argument of the item at ``position`` and the offset behind it; for major type 7 a float's bits too."""
     first = data[position]
     info = first & 0x1F
@@ -201,7 +212,7 @@ def _head(data: bytes, position: int) -> tuple[int, int]:
     if end > len(data):
         _refuse(position, "it is cut off")
     argument = int.from_bytes(data[position + 1 : end], "big")
-    if first < 0xE0 and argument < _SMALLEST[info]:
+    if first < 0xE0 and argument < _SMALLEST[info] and not loose:
         _refuse(position, "a number that is not written in its shortest form")
     return argument, end
 
@@ -219,28 +230,28 @@ def _text(data: bytes, position: int, size: int, errors: str) -> str:
         _refuse(position, "a string that is not UTF-8")
 
 
-def _read_key(data: bytes, position: int, top: _Open, errors: str) -> int:
+def _read_key(data: bytes, position: int, top: _Open, errors: str, loose: bool) -> int:
     """Read the next key of a map; keys come shorter first, then by bytes, none twice."""
     if data[position] >> 5 != _TEXT:
         _refuse(position, "a map key that is no string")
-    size, start = _head(data, position)
+    size, start = _head(data, position, loose)
     top.key = _text(data, start, size, errors)
     order = (size, data[start : start + size])
-    if order <= top.previous:
-        if order == top.previous:
-            _refuse(position, f"the map key {top.key!r} twice")
+    if top.key in top.container:
+        _refuse(position, f"the map key {top.key!r} twice")
+    if order <= top.previous and not loose:
         _refuse(position, f"the map key {top.key!r} is not in its place")
     top.previous = order
     return start + size
 
 
-def _link(data: bytes, start: int, tag: int, position: int) -> tuple[bytes, int]:
+def _link(data: bytes, start: int, tag: int, position: int, loose: bool) -> tuple[bytes, int]:
     """The binary CID of a tagged item and the offset behind it."""
     if tag != _LINK_TAG:
         _refuse(start, f"the tag {tag} (only 42, a link, has a meaning)")
     if data[position] >> 5 != _BYTES:
         _refuse(start, "a link that is no byte string")
-    size, position = _head(data, position)
+    size, position = _head(data, position, loose)
     content = _take(data, position, size)
     if content[:1] != b"\0":
         _refuse(start, "a link without the multibase prefix 0x00")

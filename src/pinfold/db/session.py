@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from pinfold.core.errors import DatabaseDamaged, DatabaseOutdated, StoreError, StoreFull, StoreNewer
+from pinfold.core.errors import DatabaseDamaged, PinfoldError, StoreError, StoreFull
 from pinfold.db import dialect, schema, scope
 from pinfold.db.asks import Ask, tell
 from pinfold.db.failures import failures_told, told, unopened
@@ -66,7 +66,7 @@ class Database:
         except DatabaseError as exc:
             self.engine.dispose()
             raise unopened(exc, self.engine.url) from exc
-        except (StoreNewer, DatabaseOutdated):
+        except PinfoldError:  # of what was looked at here, or of the upgrade, which has an engine of its own
             self.engine.dispose()
             raise
         self._for_reads = dialect.connect(url, only_reads=True, server=self._server)

@@ -414,7 +414,7 @@ def test_ping_and_health_need_no_token(tmp_path: Path) -> None:
         async with platform(tmp_path) as at:
             del at.api.headers["Authorization"]
             assert (await at.api.get("/ping")).json() == {"success": True, "data": {"ping": "pong"}}
-            health = (await at.api.get("/health")).json()["data"]
+            health = (await at.api.get("/health", headers={"Host": "localhost"})).json()["data"]
             assert health["checks"] == {"database": "ok", "engine": "ok", "worker": "ok", "counts": "ok"}
             docs = await at.api.get("/docs")
             assert docs.status_code == 200

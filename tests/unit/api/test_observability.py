@@ -169,7 +169,7 @@ def test_ready_asks_for_the_schema_a_write_the_engine_and_the_workers(tmp_path: 
     async def go() -> None:
         async with platform(tmp_path, database_url=database_url) as at:
             nobody = await at.client(None)
-            answer = await nobody.get("/ready")
+            answer = await nobody.get("/ready", headers={"Host": "localhost"})
             assert answer.status_code == 200, answer.text
             assert answer.json()["data"]["checks"] == {
                 "migrations": "ok",

@@ -28,7 +28,7 @@ _MONITORING_HEAD = """\
 |---|---|---|
 | `/ping` | whether anybody is there; nothing else | a first look |
 | `/health` | database, engine, and the loops of the process: those of its workers, and `counts`, which writes down \
-what was counted | people and alarms |
+what was counted; and whether any worker runs | people and alarms |
 | `/ready` | the same, that the database has this version's schema, that it can be written to, and that the disk has \
 some MiB of room | load balancers |
 | `/metrics` | counters of this process, and gauges of the whole platform | Prometheus |
@@ -46,6 +46,14 @@ pinfold gateway --status-address 127.0.0.1:3011 &
 not gone round for a minute, makes `worker` (or `counts`) say so; where the whole process is stuck, nothing answers. A
 gateway that runs alone serves content without the database and without room on the disk, and is ready without them;
 its `/health` tells of the database all the same.
+
+An API that is no worker itself judges by the periodic work that workers record in the database. Where none was recorded
+for 120 seconds, or ever, its `/health` answers 503 and names `worker`, and the status of a queued file or pin says why
+it waits. `/ready` stays 200, since the API can take requests. When all processes start anew, `/health` of the API may
+answer 503 until the first worker has done its first periodic work, some seconds after its start.
+
+`data.warnings` of `/health` has what needs attention and makes nothing fail: requests that come through a proxy that
+`trusted_proxies` does not name. Those who may read `data.checks` may read it. Only the API's own address has it.
 
 `/metrics` is for programs on this machine (a proxy's requests are not theirs) and for tokens with the scope
 `server:admin`; the setting `metrics_access` changes that, at either address. `/ping`, `/health` and `/ready` answer

@@ -20,7 +20,7 @@ NEEDS_MORE = {"login", "whoami", "push", "pins", "pins add", "pins ls", "pins rm
 NEEDS_MORE |= {"join", "files rm", "token revoke", "file", "file list", "file show", "file rm"}
 NEEDS_MORE |= {"pin status", "pin retry", "pin forget"}
 # What they print is for a variable, and what there is to say about it goes elsewhere.
-NOTES = {"token create", "user invite"}
+NOTES = {"token create", "user invite", "usage", "usage show"}
 
 
 def examples() -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ from pinfold.core.binary_cid import codec_of
 from pinfold.core.cid import CID
 from pinfold.core.errors import SourceChanged
 from pinfold.node.model import Progress
-from pinfold.node.sources import READ_ONLY, Source, filter_of, list_folder, root_source, source_error, total_of
+from pinfold.node.sources import READ_ONLY, Filter, Source, filter_of, list_folder, root_source, source_error, total_of
 from pinfold.unixfs.build import Built, layout_file, leaf
 from pinfold.unixfs.chunker import chunks
 from pinfold.unixfs.dag import is_identity
@@ -59,6 +59,8 @@ class Tree:
     def __init__(self, profile: Profile) -> None:
         self.root = b""
         self.name = ""
+        self.left_out: list[str] = []
+        """A sentence for each kind of things that were left out though no pattern names them."""
         self._profile = profile
         self._rows = sqlite3.connect("", isolation_level=None)  # on disk, without a name
         self._rows.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _TABLES)
@@ -82,7 +84,9 @@ class Tree:
         """
         tree = cls(profile)
         try:
-            _Reader(tree, profile, filter_of(hidden, ignore, ()), progress).read(root_source(path))
+            keep = filter_of(hidden, ignore, ())
+            _Reader(tree, profile, keep, progress).read(root_source(path))
+            tree.left_out = keep.left_out()
         except BaseException:
             tree.close()
             raise
@@ -209,9 +213,7 @@ class _Folder:
 class _Reader:
     """Reads one path into a tree, depth first."""
 
-    def __init__(
-        self, tree: Tree, profile: Profile, keep: Callable[[str, bytes, bool], bool], progress: Report | None
-    ) -> None:
+    def __init__(self, tree: Tree, profile: Profile, keep: Filter, progress: Report | None) -> None:
         self._tree = tree
         self._profile = profile
         self._keep = keep

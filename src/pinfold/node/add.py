@@ -27,6 +27,7 @@ from pinfold.node.leaves import Sink
 from pinfold.node.model import Added, AddOptions, Progress
 from pinfold.node.sources import (
     READ_ONLY,
+    Filter,
     Source,
     bounded,
     check_unchanged,
@@ -83,7 +84,14 @@ class _Unfinished:
 class Adder:
     """One add: paths or a stream in, one commit at the end."""
 
-    def __init__(self, store: Store, options: AddOptions, progress: Report | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        options: AddOptions,
+        progress: Report | None,
+        left_out: Callable[[list[str]], None] | None = None,
+    ) -> None:
+        self._left_out = left_out
         self._store = store
         self._options = options
         if options.preserve_mode or options.preserve_mtime:
@@ -131,6 +139,8 @@ class Adder:
                 yield from (root._replace(is_root=False) for root in roots)
                 roots = [self._wrap(roots)]
             self._commit()
+        if self._left_out is not None:
+            self._left_out(keep.left_out())
         yield from roots
 
     def stream(self, stream: BinaryIO, name: str) -> Added:
@@ -217,7 +227,7 @@ class Adder:
 
     # -- the walk --------------------------------------------------------------------------------------------------
 
-    def _tree(self, root: Source, keep: Callable[[str, bytes, bool], bool]) -> Iterator[Added]:
+    def _tree(self, root: Source, keep: Filter) -> Iterator[Added]:
         """Everything of one root, children before their folder, the root last."""
         if root.kind != stat.S_IFDIR:
             self._file_or_link(root, None)

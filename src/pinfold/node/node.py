@@ -109,17 +109,20 @@ class Node:
         options: AddOptions = _DEFAULT_OPTIONS,
         *,
         progress: Report | None = None,
+        left_out: Callable[[list[str]], None] | None = None,
     ) -> Iterator[Added]:
         """Add files and folders of this machine; everything below a folder comes before it, roots come last.
 
         All of it or nothing: once a root is given it is durable and pinned, and an error before leaves no block.
         Run the iterator to its end, or nothing is kept.
+        ``left_out`` is called once before the roots come, with a sentence for each kind of things that were not added
+        though nobody named them: names that begin with a dot, and data folders of nodes.
 
         Raises:  SourceNotFound, SourceUnreadable, SourceChanged, SymlinkLoop, StoreFull, InvalidInput.
         """
         from pinfold.node.add import Adder
 
-        return Adder(self._store, options, progress).paths(paths)
+        return Adder(self._store, options, progress, left_out).paths(paths)
 
     def add_stream(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 import stat
@@ -67,7 +68,7 @@ def check_kind(kind: int, path: bytes) -> None:
         )
 
 
-def list_folder(source: Source, keep: Callable[[str, bytes, bool], bool]) -> list[Source]:
+def list_folder(source: Source, keep: Filter) -> list[Source]:
     """What a folder holds, sorted by name.  Raises: SourceUnreadable, SourceNotFound."""
     found = []
     prefix, shown_prefix = source.path.rstrip(b"/") + b"/", source.shown + "/"
@@ -77,7 +78,7 @@ def list_folder(source: Source, keep: Callable[[str, bytes, bool], bool]) -> lis
                 name = entry.name
                 shown = shown_prefix + os.fsdecode(name)
                 is_folder = entry.is_dir(follow_symlinks=False)
-                if not keep(shown, name, is_folder):
+                if not keep.wants(shown, entry, is_folder):
                     continue
                 if is_folder:
                     kind = stat.S_IFDIR
@@ -95,26 +96,52 @@ def list_folder(source: Source, keep: Callable[[str, bytes, bool], bool]) -> lis
     return found
 
 
-def filter_of(hidden: bool, ignore: Sequence[str], ignore_files: Sequence[str]) -> Callable[[str, bytes, bool], bool]:
-    """Says of a path below a root, its last name, and whether it is a folder, if it is wanted."""
+class Filter:
+    """Says what of a folder is wanted, and remembers what was left out without being asked for."""
+
+    def __init__(self, hidden: bool, patterns: Sequence[str]) -> None:
+        self._hidden = hidden
+        self._spec = Ignore(patterns) if patterns else None
+        self.hidden_names = 0
+        """Names that begin with a dot and were left out; what lies below such a folder is not counted."""
+        self.data_folders: list[str] = []
+        """Data folders of nodes, which change while they are read and hold secrets."""
+
+    def wants(self, shown: str, entry: os.DirEntry[bytes], is_folder: bool) -> bool:
+        """Whether an entry of a folder is wanted; ``shown`` is its path below the root, the root's name first."""
+        if not self._hidden and entry.name[:1] == b".":
+            self.hidden_names += 1
+            return False
+        if self._spec is not None and self._spec.leaves_out(os.fsencode(shown.partition("/")[2]), is_folder):
+            return False
+        if is_folder and _is_data_folder(entry.path):
+            self.data_folders.append(shown)
+            return False
+        return True
+
+    def left_out(self) -> list[str]:
+        """A sentence for each kind of things that were left out."""
+        said = []
+        if self.hidden_names:
+            noun = "name that begins" if self.hidden_names == 1 else "names that begin"
+            said.append(f"left out {self.hidden_names:,} {noun} with a dot; --hidden adds them")
+        said += [f"left out {shown}, which is the data folder of a node" for shown in self.data_folders]
+        return said
+
+
+def _is_data_folder(path: bytes) -> bool:
+    return all(os.path.exists(path + name) for name in (b"/VERSION", b"/segments", b"/catalogue"))
+
+
+def filter_of(hidden: bool, ignore: Sequence[str], ignore_files: Sequence[str]) -> Filter:
+    """The filter of these patterns.  Raises: SourceNotFound, SourceUnreadable for a file of patterns."""
     patterns = list(ignore)
     for file in ignore_files:
         try:
             patterns += Path(file).read_bytes().decode("utf-8-sig", "surrogateescape").split("\n")
         except OSError as exc:
             raise source_error(exc, file) from exc
-    if not patterns:
-        if hidden:
-            return lambda shown, name, is_folder: True
-        return lambda shown, name, is_folder: name[:1] != b"."
-    spec = Ignore(patterns)
-
-    def wanted(shown: str, name: bytes, is_folder: bool) -> bool:
-        if not hidden and name[:1] == b".":
-            return False
-        return not spec.leaves_out(os.fsencode(shown.partition("/")[2]), is_folder)
-
-    return wanted
+    return Filter(hidden, patterns)
 
 
 def metadata_of(path: bytes, mode: bool, mtime: bool) -> Metadata | None:
@@ -131,8 +158,9 @@ def metadata_of(path: bytes, mode: bool, mtime: bool) -> Metadata | None:
     )
 
 
-def total_of(sources: Sequence[Source], keep: Callable[[str, bytes, bool], bool]) -> tuple[int, int]:
-    """Bytes and things in all: what a progress bar needs to know before the work."""
+def total_of(sources: Sequence[Source], keep: Filter) -> tuple[int, int]:
+    """Bytes and things in all: what a progress bar needs to know before the work, which counts what is left out."""
+    keep = copy.deepcopy(keep)
     waiting, size, count = list(sources), 0, 0
     while waiting:
         source = waiting.pop()

@@ -67,7 +67,7 @@ def command(
     """Add files and folders, pin them, and print their CIDs.
 
     Entries are printed as they come, the root last: `added CID NAME`.  When the root is printed, everything below it
-    is stored durably and pinned.
+    is stored durably and pinned.  Symbolic links are added as links.  The data folder of a node is left out.
 
     --json prints {"path", "cid", "size_bytes", "file_bytes", "kind", "is_root"} for each entry; size_bytes counts all
     blocks, file_bytes the content.
@@ -108,12 +108,15 @@ def command(
         preserve_mode=preserve_mode,
         preserve_mtime=preserve_mtime,
     )
+    left_out: list[str] = []
     with open_node(data_dir) as node, ProgressBar(shown=progress) as bar:
         if from_stdin:
             stream: BinaryIO = sys.stdin.buffer
             entries = iter([node.add_stream(stream, options, name=stdin_name, progress=bar.update)])
         else:
-            entries = node.add([Path(path) for path in paths or ()], options, progress=bar.update)
+            entries = node.add(
+                [Path(path) for path in paths or ()], options, progress=bar.update, left_out=left_out.extend
+            )
         for entry in entries:
             if quieter and not entry.is_root:
                 continue
@@ -121,6 +124,8 @@ def command(
             _print(entry, as_json=as_json, cid_only=quiet or quieter)
             if entry.is_root:
                 sys.stdout.flush()  # whoever reads this through a pipe may act on it now
+    for sentence in left_out:
+        output.note(output.printable(sentence))
 
 
 def _print(entry: Added, *, as_json: bool, cid_only: bool) -> None:

@@ -37,7 +37,7 @@ def command(
     The DAG is built here; the server is asked what it lacks, and gets just those blocks.  An unchanged folder sends
     nothing; after one changed file only the blocks on the way to it travel.  What breaks off is repeated by running it
     again.  A link to the server's gateway is printed last.  Needs `pinfold login` first, with a token that has the
-    scopes files:read and files:write.
+    scopes files:read and files:write.  Symbolic links are sent as links; the data folder of a node is left out.
 
     --json prints {"path", "link", "cid", "id", "blocks_sent", "blocks", "bytes_sent", "bytes"} for each path.
 
@@ -59,11 +59,13 @@ def command(
                 query = {"name": name or tree.name, "tags": tags or []}
                 pushed = push(server, tree, query=query, progress=bar.update)
             bar.clear()
-            _print(path, pushed, gateway, as_json)
+            _print(path, pushed, gateway, as_json, shown=name or path)
             sys.stdout.flush()  # whoever reads this through a pipe may act on it now
+            for sentence in tree.left_out:
+                output.note(output.printable(sentence))
 
 
-def _print(path: str, pushed: Pushed, gateway: str, as_json: bool) -> None:
+def _print(path: str, pushed: Pushed, gateway: str, as_json: bool, *, shown: str) -> None:
     sent, whole = pushed.sent, pushed.whole
     link = f"{gateway}/ipfs/{pushed.cid}"
     if as_json:
@@ -80,7 +82,7 @@ def _print(path: str, pushed: Pushed, gateway: str, as_json: bool) -> None:
             }
         )
         return
-    output.line(f"pushed {pushed.cid} {output.printable(path)}")
+    output.line(f"pushed {pushed.cid} {output.printable(shown)}")
     if sent.blocks:
         output.line(
             f"sent {sent.blocks:,} of {whole.blocks:,} blocks ({output.size(sent.bytes)} of {output.size(whole.bytes)})"

@@ -30,7 +30,7 @@ def command(
     It bounds their tokens at once.  The last owner keeps the role until there is another one.
 
     Example:
-      pinfold user set-role eve@example.org owner --org acme-research
+      pinfold user set-role adam@example.org owner
     """
 
     async def change(admin: Administration) -> Member:

@@ -83,7 +83,7 @@ def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
 
 def test_the_name_that_hosts_of_postgresql_give_out_is_taken() -> None:
     engine = dialect.connect("postgres://db.example.org/pinfold")  # it connects when it is first asked
-    assert engine.url.render_as_string() == "postgresql+psycopg://db.example.org/pinfold"
+    assert engine.url.set(query={}).render_as_string() == "postgresql+psycopg://db.example.org/pinfold"
     engine.dispose()
 
 

@@ -14,6 +14,8 @@ from pinfold.core.errors import StoreFull
 from pinfold.db import Database
 from pinfold.db.reserve import SIZE_BYTES, Reserve
 
+GROWING = "CREATE TABLE more AS SELECT zeroblob(4000000) AS a"  # more than the pages that migrations left free
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
@@ -39,7 +41,7 @@ class Growing:
         self.runs += 1
         pages = session.scalar(text("PRAGMA page_count"))
         session.execute(text(f"PRAGMA max_page_count = {pages if self.held.exists() else 1 << 30}"))
-        session.execute(text("CREATE TABLE more (a TEXT)"))
+        session.execute(text(GROWING))
         return "done"
 
 
@@ -91,7 +93,7 @@ def test_a_delete_beside_other_writes_on_a_full_disk_is_the_one_that_is_carried_
 def test_a_second_delete_without_the_reserve_says_that_the_disk_is_full(database: Database, held: Path) -> None:
     def full(session: Session) -> None:
         session.execute(text(f"PRAGMA max_page_count = {session.scalar(text('PRAGMA page_count'))}"))
-        session.execute(text("CREATE TABLE more (a TEXT)"))
+        session.execute(text(GROWING))
 
     for _ in range(2):
         with pytest.raises(StoreFull, match="disk is full"):

@@ -19,6 +19,7 @@ MAX_HEADER_BYTES: Final = 1024 * 1024  # about 28,000 roots; what a hostile leng
 V2_PRAGMA: Final = bytes.fromhex("0aa16776657273696f6e02")  # a CARv1 header that says version 2 and no more
 _V2_FIELDS: Final = struct.Struct("<QQQQQ")
 V2_HEADER_BYTES: Final = _V2_FIELDS.size
+_LONGEST_FILE: Final = (1 << 63) - 1  # offsets in files are signed 64-bit numbers
 
 
 class Header(NamedTuple):
@@ -108,6 +109,10 @@ def parse_v2_header(buffer: Buffer) -> V2Header:
     high, low, data_offset, data_size, index_offset = _V2_FIELDS.unpack_from(buffer)
     if data_offset < start + V2_HEADER_BYTES:
         raise MalformedCar(f"the CARv2 header at byte {start} puts its data at byte {data_offset}, inside of itself")
+    if data_offset + data_size > _LONGEST_FILE:
+        raise MalformedCar(
+            f"the CARv2 header at byte {start} puts its data at bytes where no file reaches: {data_offset}"
+        )
     if data_size == 0:
         raise MalformedCar(f"the CARv2 header at byte {start} says that there is no data; it was never finished")
     # The index is never read, so its offset may be anything.

@@ -21,7 +21,7 @@ from pinfold.node.model import AddOptions
 from tests.support.cli import Pinfold
 from tests.support.store_worker import content
 
-GC_WAIT_S = 0.25
+GC_WAIT_S = 3.0  # generous: it competes for the processor
 IMPORT_WAIT_S = 0.5
 TRIES = 3
 GC_BLOCKS = 200_000

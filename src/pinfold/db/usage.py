@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -226,15 +226,10 @@ def pins_of_roots(session: Session, roots: Sequence[str]) -> dict[str, list[tupl
     return found
 
 
-def needed_by_others(session: Session, roots: Sequence[str], without: Sequence[str]) -> set[str]:
-    """Those of the roots that a pin of anybody names which is not among ``without``; in a session for everybody."""
-    mine = set(without)
-    needed: set[str] = set()
-    for some in _parts(roots):
-        for one, root in session.execute(select(PinRow.id, PinRow.root).where(PinRow.root.in_(some))):
-            if one not in mine:
-                needed.add(root)
-    return needed
+def roots_beside(session: Session, without: Collection[str]) -> set[str]:
+    """Every root that a pin of the organisation names, other than the pins ``without``."""
+    rows = session.execute(select(PinRow.id, PinRow.root))
+    return {root for one, root in rows if one not in without}
 
 
 def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:

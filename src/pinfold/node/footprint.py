@@ -35,12 +35,12 @@ def reached(store: Store, roots: Iterable[str]) -> BitMap:
 
 def _reached(store: Store, roots: list[str]) -> BitMap:
     with store.catalogue.read() as txn:
-        rows = [txn.get(key, db=store.catalogue.pins) for key in map(_key, roots) if key]
+        rows = [txn.get(key, db=store.catalogue.pins) for key in map(pin_key_of, roots) if key]
     return union_of_packed([packed_ids_of_row(row) for row in rows if row is not None])
 
 
-def _key(root: str) -> bytes:
-    """The key of a root's pin; empty for what is none.
+def pin_key_of(root: str) -> bytes:
+    """The key of the pin of a root (CIDv1); empty for what is none.
 
     Reading a text as a CID, checked, takes sixty times as long, and there may be millions; these are CIDv1 already.
     """
@@ -72,25 +72,21 @@ def shares(store: Store, names: Iterable[str], reach: Callable[[str], BitMap]) -
     return {name: (weigh(store, ids - twice), weigh(store, ids & twice)) for name, ids in sets.items()}
 
 
-def freed(store: Store, roots: Iterable[str], *, only_named: str) -> Weight:
-    """What unpinning these roots (CIDv1) would give back: what they reach and no other pin does.
+def freed(store: Store, roots: Iterable[str], *, beside: Iterable[str], only_named: str) -> Weight:
+    """What unpinning these roots (CIDv1) would give back to whom also the roots ``beside`` belong.
 
-    Pins that do not bear the name ``only_named`` stay: somebody made them by other ways.
+    That is what they reach and neither those nor a pin made by other ways does: one that does not bear the name
+    ``only_named``.  Other tenants' pins make no difference.
     """
     going: dict[bytes, bytes] = {}
-    for key in filter(None, map(_key, roots)):
+    for key in filter(None, map(pin_key_of, roots)):
         with store.catalogue.read() as txn:
             data = txn.get(key, db=store.catalogue.pins)
         if data is not None and PinRow.unpack(data).name == only_named:
             going[key] = packed_ids_of_row(data)
-    ids = union_of_packed(list(going.values()))
-    others: list[bytes] = []
-    for key, data in store.pins.raw_rows():
-        if key not in going:
-            others.append(packed_ids_of_row(data))
-            if len(others) == _AT_ONCE:
-                ids -= union_of_packed(others)
-                others = []
-        if not ids:
-            break
-    return weigh(store, ids - union_of_packed(others))
+    ids = union_of_packed(list(going.values())) - reached(store, beside)
+    if ids:
+        ids -= union_of_packed(
+            [packed_ids_of_row(data) for _, data in store.pins.raw_rows() if PinRow.unpack(data).name != only_named]
+        )
+    return weigh(store, ids)

@@ -82,7 +82,7 @@ def test_bytes_are_measured_on_request(tmp_path: Path, database_url: str) -> Non
     run(go())
 
 
-def test_what_deleting_would_free_is_what_nobody_else_keeps(tmp_path: Path, database_url: str) -> None:
+def test_what_deleting_would_free_says_nothing_of_other_tenants(tmp_path: Path, database_url: str) -> None:
     async def go() -> None:
         async with platform(tmp_path, database_url=database_url) as at:
             record = await pinned(at, b"x" * KIB)
@@ -97,7 +97,7 @@ def test_what_deleting_would_free_is_what_nobody_else_keeps(tmp_path: Path, data
             other = await at.tenant("other")
             theirs = data(await other.post("/api/v1/files/upload", files={"file": ("b.txt", b"x" * KIB)}), 201)
             found = data(await at.api.post(f"{USAGE}/would-free", json={"cids": [record["cid"]]}))
-            assert (found["freed_bytes"], found["roots_still_needed"]) == (0, 1)
+            assert (found["freed_bytes"], found["roots_still_needed"]) == (KIB, 0)
             response = await at.api.post(f"{USAGE}/would-free", json={"files": [theirs["id"]]})
             assert (response.status_code, response.json()["code"]) == (404, "FILE_NOT_FOUND")
             assert (await at.api.get(f"/api/v1/files/{record['id']}")).status_code == 200, "nothing was deleted"

@@ -247,22 +247,34 @@ def freed(house: House, caller: Caller, **named: Any) -> tuple[int, int, int]:
     return found.freed_bytes, found.logical_bytes, found.roots_still_needed
 
 
-def test_only_blocks_that_nobody_else_needs_are_freed(house: House) -> None:
-    one, two = house.caller("one"), house.caller("two")
+def test_only_blocks_that_the_organisation_needs_no_longer_are_freed(house: House) -> None:
+    one = house.caller("one")
     root = house.content(b"a" * KIB, b"b" * KIB)
     pin = house.keep(one, root, size=5000)
-    house.keep(two, house.content(b"b" * KIB))
+    house.keep(one, house.content(b"b" * KIB))
     envelope = len(house.node.block_get(root))
     assert freed(house, one, pin_ids=[pin]) == (KIB + envelope, 5000, 0)
 
 
-def test_a_root_that_another_pin_names_frees_nothing(house: House) -> None:
-    one, two = house.caller("one"), house.caller("two")
+def test_a_root_that_another_pin_of_the_organisation_names_frees_nothing(house: House) -> None:
+    one = house.caller("one")
     root = house.content(b"a" * KIB)
     file = house.keep(one, root, as_file=True, size=KIB)
     assert freed(house, one, file_ids=[file]) == (KIB, KIB, 0)
-    house.keep(two, root, status="queued")
+    house.keep(one, root, status="queued")
     assert freed(house, one, file_ids=[file]) == (0, KIB, 1)
+
+
+def test_what_other_organisations_keep_changes_nothing(house: House) -> None:
+    one, two = house.caller("one"), house.caller("two")
+    root = house.content(b"a" * KIB, b"b" * KIB)
+    pin = house.keep(one, root, size=5000)
+    alone = freed(house, one, pin_ids=[pin])
+    house.keep(two, root)  # the whole of it,
+    house.keep(two, house.content(b"b" * KIB))  # a part of it,
+    house.keep(two, house.content(b"c" * KIB, b"a" * KIB))  # or more than it
+    assert freed(house, one, pin_ids=[pin]) == alone
+    assert alone[0] > 2 * KIB
 
 
 def test_all_that_has_a_cid_goes_together(house: House) -> None:

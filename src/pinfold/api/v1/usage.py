@@ -119,12 +119,15 @@ class WouldFree(BaseModel):
 
     logical_bytes: int = Field(description="Bytes that the quota gets back.", examples=[1048576])
     freed_bytes: int = Field(
-        description="Bytes of blocks that nobody needs afterwards: what the disk gets back by the next gc.",
+        description="Bytes of blocks that your organisation needs no longer. The next gc gives them back to the disk, "
+        "but for those that other organisations keep as well, which is not shown.",
         examples=[786432],
     )
     freed_blocks: int = Field(description="How many blocks those are.", examples=[3])
     roots: int = Field(description="Different contents among what was named.", examples=[1])
-    roots_still_needed: int = Field(description="Those that another pin, of anybody, keeps.", examples=[0])
+    roots_still_needed: int = Field(
+        description="Those that another file or pin of your organisation keeps.", examples=[0]
+    )
 
 
 def _fields(record: model.Kept | model.Done | model.Limits | model.WouldFree) -> dict[str, Any]:
@@ -179,7 +182,7 @@ async def measure_usage(request: Request, caller: OrganisationAdmin) -> Answer[M
     responses=responses(400, 401, 403, 404, 413, 422),
 )
 async def would_free(request: Request, caller: UsageReader, wish: WouldFreeWish) -> Answer[WouldFree]:
-    """Deletes nothing.  Blocks that another file or pin needs, of anybody, are not counted as freed."""
+    """Deletes nothing.  Blocks that another file or pin of your organisation needs are not counted as freed."""
     found = await _service(request).would_free(
         caller,
         file_ids=[str(one) for one in wish.files],

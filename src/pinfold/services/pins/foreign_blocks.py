@@ -13,11 +13,10 @@ from typing import Final, NamedTuple
 from pyroaring import BitMap
 
 from pinfold.core.cid import CID
-from pinfold.core.errors import InvalidCID
 from pinfold.core.pin import PLATFORM_PIN_NAME
 from pinfold.db import Database, roots_kept
 from pinfold.node import Node
-from pinfold.store.pins import pin_key
+from pinfold.node.footprint import pin_key_of
 from pinfold.store.rows import PinRow, union_of_packed
 
 _FRESH_S: Final = 2.0
@@ -71,7 +70,7 @@ class ForeignBlocks:
     def _compute(self, organisation_id: str) -> BitMap:
         if not self._database.everybody.read_now(roots_kept.has_others, organisation_id):
             return BitMap()
-        own = _keys(self._database.of(organisation_id).read_now(roots_kept.all_kept))
+        own = set(map(pin_key_of, self._database.of(organisation_id).read_now(roots_kept.all_kept)))
         visible: list[bytes] = []
         foreign: list[bytes] = []
         for key, data in self._node.store.pins.raw_rows():
@@ -79,13 +78,3 @@ class ForeignBlocks:
             is_foreign = row.name == PLATFORM_PIN_NAME and key not in own
             (foreign if is_foreign else visible).append(row.ids_packed)
         return union_of_packed(foreign) - union_of_packed(visible) if foreign else BitMap()
-
-
-def _keys(roots: set[str]) -> set[bytes]:
-    keys = set()
-    for root in roots:
-        try:
-            keys.add(pin_key(CID.parse(root)))
-        except InvalidCID:  # no row of the node can have it
-            continue
-    return keys

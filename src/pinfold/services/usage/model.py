@@ -69,9 +69,9 @@ class WouldFree:
     logical_bytes: int
     """To the quota."""
     freed_bytes: int
-    """To the disk, by the gc after it."""
+    """Payload of blocks that the organisation needs no longer; the disk keeps those that others need."""
     freed_blocks: int
     roots: int
     """Different contents among what was named."""
     roots_still_needed: int
-    """Those that another pin, of anybody, keeps."""
+    """Those that another pin of the organisation keeps."""

@@ -87,15 +87,17 @@ class UsageService:
             _going, list(dict.fromkeys(file_ids)), list(dict.fromkeys(pin_ids)), list(dict.fromkeys(roots))
         )
         named = sorted(set(going.roots.values()))
-        needed = await self._database.everybody.read(usage.needed_by_others, named, sorted(going.roots))
-        released = [root for root in named if root not in needed]
-        weight = await self._threads.run(lambda: freed(self._node.store, released, only_named=self._pin_name))
+        beside = await self._database.of(caller.organisation_id).read(usage.roots_beside, going.roots.keys())
+        released = [root for root in named if root not in beside]
+        weight = await self._threads.run(
+            lambda: freed(self._node.store, released, beside=beside, only_named=self._pin_name)
+        )
         return WouldFree(
             logical_bytes=going.logical_bytes,
             freed_bytes=weight.bytes,
             freed_blocks=weight.blocks,
             roots=len(named),
-            roots_still_needed=len(needed),
+            roots_still_needed=len(named) - len(released),
         )
 
 
